@@ -1,0 +1,24 @@
+"""``minirun create``: everything of a run up to the gate.
+
+Layer ``cli``. The container is created and waits; ``minirun start`` opens the gate.
+"""
+
+from __future__ import annotations
+
+from minirun.cli.run import say_network_once, tracer, write_cidfile
+from minirun.cli.settings import Settings
+from minirun.container import start
+from minirun.container.options import Options
+from minirun.container.prepare import prepare
+from minirun.container.state import Store
+
+
+def main(settings: Settings, options: Options) -> int:
+    """Creates a container and prints its id."""
+    store = Store(root=settings.root, state=settings.state)
+    say_network_once(store, options)
+    with prepare(store, options) as prepared:
+        write_cidfile(options.cidfile, prepared.home.id)
+        start.launch(prepared.home, prepared.record, autostart=False, trace=tracer(options.trace))
+    print(prepared.home.id)
+    return 0

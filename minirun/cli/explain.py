@@ -1,0 +1,263 @@
+"""``minirun explain``: the system calls of a start, none of them made.
+
+The plan is a value, so printing it needs no root, and what one more flag does
+is the difference between two plans:
+
+    minirun explain --memory 64m busybox sh
+    minirun explain --diff '--privileged' busybox sh
+    minirun explain --diff '--network host' --diff '--network none' busybox sh
+
+One ``--diff`` compares what stands on the command line with the same and its
+flags; two compare each other's. What is printed is what ``run`` would do: the
+list comes from ``container/plan.py``, read that next.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from minirun.cli.settings import Settings
+from minirun.container.options import Options
+from minirun.errors import UsageError
+from minirun.values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from minirun.cli.flags import ExplainOptions
+    from minirun.steps import Step
+
+#: Stands for the id that ``run`` would draw, so that two plans differ in what matters.
+ID = "0" * 64
+#: Stands for the first id of the range that ``run`` would find free.
+FIRST_ID = 1 << 16
+
+
+class Change(Value):
+    """One step that two plans do not share; ``before`` or ``after`` is None if there is none."""
+
+    number: int
+    """Its place in the plan that has it; in the later one, if both do."""
+    before: Step | None = None
+    after: Step | None = None
+
+    @property
+    def kind(self) -> str:
+        """``added``, ``removed`` or ``changed``."""
+        if self.before and self.after:
+            return "changed"
+        return "added" if self.after else "removed"
+
+
+def main(settings: Settings, options: ExplainOptions) -> int:
+    """Prints the plan of ``options``, or the difference that --diff asks for."""
+    if options.diff:
+        before, after = (_plan(settings, each) for each in variants(options))
+        _show_difference(difference(before, after), options.json)
+    else:
+        _show_plan(_plan(settings, options), options.json)
+    return 0
+
+
+def variants(options: ExplainOptions) -> tuple[Options, Options]:
+    """The two sets of options that --diff compares. Raises UsageError."""
+    if len(options.diff) > 2:
+        raise UsageError(
+            "--diff can be given twice at most",
+            "it compares two plans",
+            "give the flags of both in quotes: --diff '-m 64m' --diff '-m 128m --cpus 1'",
+        )
+    changed = [_with(options, flags) for flags in options.diff]
+    return (changed[0], changed[1]) if len(changed) == 2 else (options, changed[0])
+
+
+def _with(options: ExplainOptions, flags: str) -> Options:
+    """``options`` and, besides, the flags in the text ``flags``."""
+    import shlex
+
+    from minirun.cli import quick
+    from minirun.cli.flags import TABLES
+    from minirun.values import replace
+
+    try:
+        words = shlex.split(flags)
+    except ValueError as error:
+        raise UsageError(f"--diff {flags!r} is not understood", str(error), "close the quotes") from error
+    table = TABLES["run"]
+    found = quick.read(table, words)
+    if found is None or found[1]:
+        odd = found[1][0] if found else flags
+        raise UsageError(
+            f"--diff {flags!r} is not understood",
+            f"{odd!r} is no flag of `run`, or lacks its value",
+            "give flags only, in quotes; the image and command stand behind them",
+        )
+    more: Options = table.value(found[0], [options.image])
+    changes: dict[str, Any] = {}
+    for name in {flag.field for flag in table.flags if flag.name in found[0]}:
+        old, new = getattr(options, name), getattr(more, name)
+        changes[name] = {**old, **new} if isinstance(new, dict) else old + new if isinstance(new, tuple) else new
+    return replace(options, **changes)
+
+
+def _plan(settings: Settings, options: Options) -> list[Step]:
+    from minirun.container.execute import running_pid
+    from minirun.container.plan import plan
+    from minirun.container.specify import lend, spec_of
+    from minirun.container.state import Store
+    from minirun.image import store as images
+    from minirun.isolation.cgroups.layout import layout
+
+    store = Store(root=settings.root, state=settings.state)
+    image = images.resolve(settings.root, options.image)
+    lent = lend(store.container(ID), FIRST_ID)
+    spec = spec_of(options, image, ID, lent, lambda name: running_pid(store.find(name)))
+    return plan(spec, layout(), f"{settings.root}/seccomp")
+
+
+def difference(before: Sequence[Step], after: Sequence[Step]) -> list[Change]:
+    """The steps that were added, removed or changed, in the order of the plans.
+
+    Steps are the same if side and title are; if their calls then differ, the
+    step has changed.
+    """
+    from difflib import SequenceMatcher
+
+    names = [[(step.side, step.title) for step in steps] for steps in (before, after)]
+    changes: list[Change] = []
+    for what, a, a_end, b, b_end in SequenceMatcher(None, *names, autojunk=False).get_opcodes():
+        if what == "equal":
+            pairs = zip(before[a:a_end], after[b:b_end], strict=True)
+            changes += [
+                Change(number=number, before=old, after=new)
+                for number, (old, new) in enumerate(pairs, b + 1)
+                if _calls(old) != _calls(new)
+            ]
+            continue
+        changes += [Change(number=n, before=step) for n, step in enumerate(before[a:a_end], a + 1)]
+        changes += [Change(number=n, after=step) for n, step in enumerate(after[b:b_end], b + 1)]
+    return changes
+
+
+def _calls(step: Step) -> list[str]:
+    return [str(call) for call in step.calls]
+
+
+def as_json(number: int, step: Step) -> dict[str, object]:
+    """A step for programs."""
+    return {
+        "number": number,
+        "side": step.side,
+        "step": step.title,
+        "calls": [{"name": call.name, "call": str(call), "manual": call.manual} for call in step.calls],
+        "why": step.why,
+        "chapter": step.chapter,
+    }
+
+
+def _show_plan(steps: Sequence[Step], json: bool) -> None:
+    from minirun.cli.output import show_json
+
+    if json:
+        show_json([as_json(number, step) for number, step in enumerate(steps, 1)])
+        return
+    count = sum(len(step.calls) for step in steps)
+    _show([("", number, step, _calls(step)) for number, step in enumerate(steps, 1)])
+    print(f"\n{len(steps)} steps, {count} calls. None was made: `minirun run --trace` makes and shows them.")
+
+
+def _show_difference(changes: Sequence[Change], json: bool) -> None:
+    from minirun.cli.output import show_json
+
+    if json:
+        show_json([_change_as_json(change) for change in changes])
+        return
+    if not changes:
+        print("No difference: both make the same system calls.")
+        return
+    _show([line for change in changes for line in _change_lines(change)])
+
+
+def _change_as_json(change: Change) -> dict[str, object]:
+    return {
+        "change": change.kind,
+        "before": as_json(change.number, change.before) if change.before else None,
+        "after": as_json(change.number, change.after) if change.after else None,
+    }
+
+
+#: What stands before the step, its number, the step, and its calls as text.
+Line = tuple[str, int, "Step", "list[str]"]
+
+
+def _change_lines(change: Change) -> Iterator[Line]:
+    sign = {"added": "+", "removed": "-", "changed": "~"}[change.kind]
+    step = change.after or change.before
+    assert step is not None
+    if not (change.before and change.after):
+        yield sign, change.number, step, _calls(step)
+        return
+    import difflib
+
+    # Only the calls that differ: dropping a capability more is one line of thirty.
+    lines = difflib.ndiff(_calls(change.before), _calls(change.after))
+    yield sign, change.number, step, [line for line in lines if line[0] in "+-"]
+
+
+def _show(lines: Sequence[Line]) -> None:
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        console.print(table(lines, console.width))
+    else:
+        for text in plain_lines(lines):
+            print(text)
+
+
+def plain_lines(lines: Sequence[Line]) -> Iterator[str]:
+    """The steps for a pipe: a line each, then its calls, then why."""
+    mark = 2 if any(sign for sign, *_ in lines) else 0
+    for sign, number, step, calls in lines:
+        yield f"{sign:<{mark}}{number:>3}  {step.side:<4}  {step.title}"
+        margin = " " * (mark + 11)
+        for call in calls:
+            yield f"{margin}{call}"
+        yield f"{margin}# {step.why}{_references(step, '  ')}"
+
+
+def _references(step: Step, before: str) -> str:
+    pages = list(dict.fromkeys(call.manual for call in step.calls if call.manual))
+    chapter = [f"chapter {step.chapter}"] if step.chapter else []
+    return f"{before}[{', '.join([*pages, *chapter])}]" if pages or chapter else ""
+
+
+def table(lines: Sequence[Line], width: int) -> Any:
+    """The steps for a terminal ``width`` columns wide, as a rich table.
+
+    Where there is room a step is a row of cells; else its calls and the
+    reason stand below its title.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    wide = width >= 120
+    shown = Table(box=None, pad_edge=False, header_style="bold", show_header=wide, expand=wide)
+    shown.add_column("#", justify="right", no_wrap=True)
+    shown.add_column("side", no_wrap=True)
+    shown.add_column("step", overflow="fold", ratio=3 if wide else None)
+    if wide:
+        shown.add_column("calls", overflow="fold", ratio=6)
+        shown.add_column("why", ratio=5)
+    for sign, number, step, calls in lines:
+        style = {"+": "green", "-": "red", "~": "yellow"}.get(sign, "")
+        head = [Text(f"{sign} {number}".strip(), style=style), Text(step.side, style="dim")]
+        title = Text(step.title, style=style or "bold")
+        code = Text("\n".join(calls), style="cyan")
+        why = Text(step.why + _references(step, " "), style="dim")
+        if wide:
+            shown.add_row(*head, title, code, why)
+        else:
+            shown.add_row(*head, Text("\n").join([part for part in (title, code, why) if part]))
+    return shown

@@ -1,0 +1,115 @@
+"""``minirun run``: create, attach, start, and what comes after.
+
+Layer ``cli``. Read ``container/prepare.py``, then ``container/start.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from minirun.cli.settings import Settings
+from minirun.container import after, attach, monitor, start
+from minirun.container.channel import Channel
+from minirun.container.options import Options
+from minirun.container.prepare import Prepared, prepare
+from minirun.container.state import Exit, Store
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def main(settings: Settings, options: Options) -> int:
+    """Runs a container as ``options`` ask; the exit code of the program."""
+    store = Store(root=settings.root, state=settings.state)
+    say_network_once(store, options)
+    with prepare(store, options) as prepared:
+        write_cidfile(options.cidfile, prepared.home.id)
+        client, pid = start.launch(
+            prepared.home,
+            prepared.record,
+            autostart=True,
+            greeting=_greeting(options),
+            trace=tracer(options.trace),
+        )
+    if options.detach:
+        start.wait_started(client)
+        print(prepared.home.id)
+        return 0
+    return _foreground(prepared, options, client, pid)
+
+
+def _greeting(options: Options) -> tuple[bytes, ...]:
+    """What the monitor hears from us before the gate opens: nothing is missed."""
+    if options.detach:
+        return ()
+    streams = options.attach or ("stdin", "stdout", "stderr")
+    wish = attach.wish(_sends_stdin(options), "stdout" in streams, "stderr" in streams)
+    return (wish, monitor.TAKE_OVER) if options.rm else (wish,)
+
+
+def _sends_stdin(options: Options) -> bool:
+    return options.interactive and (not options.attach or "stdin" in options.attach)
+
+
+def _foreground(prepared: Prepared, options: Options, client: Channel, pid: int) -> int:
+    session = attach.Session(
+        client,
+        stdin=_sends_stdin(options),
+        tty=options.tty,
+        pid=pid if options.sig_proxy else 0,
+    )
+    try:
+        ended = session.follow()
+    except attach.Detached:
+        print()
+        return 0
+    finally:
+        if options.rm and session.is_over:
+            after.remove_ended(prepared.home)
+            client.send_if_heard(monitor.DONE)
+    return report_exit(ended)
+
+
+def report_exit(ended: Exit) -> int:
+    """The exit code for the shell; an OOM kill is said, for 137 alone is a riddle."""
+    if ended.oomKilled:
+        print(
+            "minirun: the container ran out of memory\n"
+            "  why: a process in it was killed when it passed the limit of its cgroup\n"
+            "  try: a larger --memory",
+            file=sys.stderr,
+        )
+    return ended.exitCode
+
+
+def tracer(form: str) -> Callable[..., None] | None:
+    """What ``--trace`` asks for: a function that prints each call as it is made."""
+    if not form:
+        return None
+    from minirun.cli.trace import printer
+
+    return printer(form)
+
+
+def write_cidfile(path: str, id: str) -> None:
+    """Writes the container's id to ``path``, which must not exist yet (FileExistsError)."""
+    if path:
+        with open(path, "x") as file:
+            file.write(id)
+
+
+def say_network_once(store: Store, options: Options) -> None:
+    """Without --network there is none yet; said once, ever, per state directory."""
+    marker = f"{store.state}/said-network"
+    if options.network or os.path.exists(marker):
+        return
+    os.makedirs(store.state, 0o711, exist_ok=True)
+    with open(marker, "w"):
+        pass
+    print(
+        "minirun: this container has no network but its own loopback: a bridge comes later.\n"
+        "         --network host shares the host's; --network none says that you know (said once).",
+        file=sys.stderr,
+    )

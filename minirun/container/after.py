@@ -1,0 +1,34 @@
+"""after: what the monitor becomes when its container has ended.
+
+Layer ``container``. The monitor is C and knows nothing of images, names or
+volumes, so it executes this in its own place, still holding monitor.lock.
+A command that is attached does the same work itself, in its warm interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from minirun.container import delete
+from minirun.container.locks import Lock
+from minirun.container.state import Home, Store
+
+
+def main() -> None:
+    """Arguments: PACKAGE ROOT STATE ID LOCK-DESCRIPTOR, as monitor.py passes them."""
+    root, state, id, lock = sys.argv[2:6]
+    os.set_inheritable(int(lock), False)
+    remove_ended(Store(root=root, state=state).container(id))
+
+
+def remove_ended(home: Home) -> None:
+    """Removes a container that was run with --rm; somebody else's removal is fine."""
+    lock = Lock(home)
+    if not lock.acquire(wait=True):
+        return
+    try:
+        if home.exists():
+            delete.forget(home, home.record())
+    finally:
+        lock.release()

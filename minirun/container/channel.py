@@ -1,0 +1,177 @@
+"""The channel between the two sides of a start, and the names of its phases.
+
+Layer ``container``. A pair of AF_UNIX SOCK_SEQPACKET sockets: one message is
+one packet, the first byte is its phase. Either side's death is a message too:
+end of file.
+
+      host (becomes the monitor)              [init]
+        | clone3 ------------------------------> |
+        | id maps, network                       | waits
+        | HOST_SIDE_DONE ----------------------> | joins, mounts, pivot_root ...
+        | waits                                  |
+        | <------------------------------- READY | waits at the gate
+        | execs native/monitor                   |      (state: created)
+        | START -------------------------------> | privileges, filter, execve
+        | <------------------- end of file (the  |
+        |      descriptor closes at execve)      | (state: running)
+        | <------------------------------ FAILED | at any moment, with an error
+
+See unix(7). Read ``container/create.py`` next.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+
+import _socket  # the C module: importing socket costs 9 ms
+
+from minirun import errors
+from minirun.errors import MinirunError
+from minirun.steps import syscall
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+HOST_SIDE_DONE = b"H"
+READY = b"R"
+START = b"S"
+FAILED = b"F"
+
+_PHASE_NAMES = {HOST_SIDE_DONE: "HOST_SIDE_DONE", READY: "READY", START: "START", FAILED: "FAILED"}
+_PACKET = 1 << 17
+
+
+class PeerDied(MinirunError):
+    """The other side ended without a word."""
+
+
+class Channel:
+    """One end of a socket pair that carries phases and descriptors."""
+
+    def __init__(self, sock: _socket.socket) -> None:
+        self.sock = sock
+
+    @staticmethod
+    def pair() -> tuple[Channel, Channel]:
+        """Two connected ends; both close on exec."""
+        kind = _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC
+        one, other = _socket.socketpair(_socket.AF_UNIX, kind)
+        return Channel(one), Channel(other)
+
+    def fileno(self) -> int:
+        """The descriptor, for poll(2) and for the monitor to inherit."""
+        return self.sock.fileno()
+
+    def close(self) -> None:
+        """Closes this end: the peer reads end of file."""
+        self.sock.close()
+
+    def send(self, phase: bytes, payload: bytes = b"", fds: tuple[int, ...] = ()) -> None:
+        """Sends a phase, with descriptors if given. Raises OSError (EPIPE) if nobody is there."""
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([phase + payload], rights, _socket.MSG_NOSIGNAL)
+
+    def send_if_heard(self, phase: bytes) -> None:
+        """``send`` where it does not matter that nobody is there any more."""
+        try:
+            self.send(phase)
+        except OSError:
+            return
+
+    def receive(self) -> tuple[bytes, bytes, list[int]]:
+        """The next (phase, payload, descriptors); phase b"" at end of file."""
+        room = _socket.CMSG_LEN(4 * array.array("i").itemsize)
+        try:
+            packet, rights, _, _ = self.sock.recvmsg(_PACKET, room, _socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            return b"", b"", []
+        fds = array.array("i")
+        for _, _, data in rights:
+            fds.frombytes(data)
+        return packet[:1], packet[1:], list(fds)
+
+
+def _show_wake(channel: object, phase: bytes, *fds: object) -> str:
+    return f"sendmsg({', '.join([_PHASE_NAMES.get(phase, repr(phase)), *map(str, fds)])})"
+
+
+def _show_wait(channel: object, phase: bytes) -> str:
+    return f"recvmsg() = {_PHASE_NAMES.get(phase, repr(phase))}"
+
+
+@syscall("sendmsg", manual="unix(7)", show=_show_wake)
+def wake(channel: Channel, phase: bytes, *fds: int) -> None:
+    """Tells the other side that ``phase`` is reached."""
+    channel.send(phase, fds=fds)
+
+
+@syscall("recvmsg", manual="unix(7)", show=_show_wait)
+def wait(channel: Channel, phase: bytes) -> int | None:
+    """Waits for ``phase``; the descriptor that came with it, if any.
+
+    Raises what the other side reports as FAILED, and PeerDied at end of file.
+    """
+    got, payload, fds = channel.receive()
+    if got == phase:
+        return fds[0] if fds else None
+    if got == FAILED:
+        raise failure(payload)
+    raise PeerDied(
+        "the other side of the start died",
+        f"end of file while waiting for {_PHASE_NAMES[phase]}",
+        "look for the kernel's word on it: dmesg",
+    )
+
+
+def report(channel: Channel, error: BaseException) -> None:
+    """Sends ``error`` to the other side; a side that is gone needs no report."""
+    try:
+        channel.send(FAILED, describe(error))
+    except OSError:
+        return
+
+
+def describe(error: BaseException) -> bytes:
+    """An error as JSON, to be raised again elsewhere by ``failure``."""
+    import json
+
+    if not isinstance(error, MinirunError):
+        import traceback
+
+        error = MinirunError(
+            "minirun failed in a way it did not foresee",
+            repr(error),
+            "report this: " + "".join(traceback.format_exception(error)).replace("\n", " | "),
+        )
+    told = {
+        "kind": type(error).__name__,
+        "what": error.what,
+        "why": error.why,
+        "remedy": error.remedy,
+        "exit_code": error.exit_code,
+    }
+    return json.dumps(told).encode()
+
+
+def failure(payload: bytes) -> MinirunError:
+    """The error that ``describe`` wrote."""
+    import json
+
+    told = json.loads(payload)
+    kind = errors.BY_NAME.get(told.get("kind", ""), MinirunError)
+    return kind(told.get("what", ""), told.get("why", ""), told.get("remedy", ""))
+
+
+def raise_if_failed(phase: bytes, payload: bytes) -> None | NoReturn:
+    """Raises what a FAILED packet carries; other phases pass."""
+    if phase == FAILED:
+        raise failure(payload)
+    return None
+
+
+def inheritable(fd: int) -> int:
+    """Lets ``fd`` survive the exec into the monitor."""
+    os.set_inheritable(fd, True)
+    return fd

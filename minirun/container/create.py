@@ -1,0 +1,204 @@
+"""create: walks the plan, up to the gate.
+
+Layer ``container``. Three processes take part:
+
+    minirun run ---fork---> the host side ---clone3---> [init]
+      |                       |  walks the HOST steps      |  walks the INIT steps
+      | waits for CREATED     |  waits for READY <---------|  waits at the gate
+      v                       v                            v
+      attach.py               execs native/monitor         START: becomes the program
+
+The host side is forked first so that it, and not the command, is the parent:
+the command may be killed at any time. What fails is undone by the host side,
+last step first, and then reported; what dies is swept by ``gc.py``.
+Read ``plan.py`` for the list, ``channel.py`` for the phases.
+"""
+
+from __future__ import annotations
+
+import os
+
+import _socket  # the C module: importing socket costs 9 ms
+
+from minirun.container import channel as channels
+from minirun.container import delete, monitor
+from minirun.container.channel import Channel
+from minirun.container.locks import Lock
+from minirun.container.state import Home, Record, Running
+from minirun.errors import MinirunError
+from minirun.linux import credentials, process
+from minirun.steps import HOST, INIT, Walk
+from minirun.values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn
+
+    from minirun.steps import Call, Step
+
+_BACKLOG = 16
+
+
+class Launch(Value):
+    """Everything that one creation needs."""
+
+    home: Home
+    record: Record
+    plan: Sequence[Step]
+    autostart: bool = False
+    """The monitor opens the gate at once."""
+    greeting: tuple[bytes, ...] = ()
+    """Packets that the monitor shall find from the client before it opens the gate."""
+    again: bool = False
+    """The container exists and has ended: a failure must not remove its files."""
+    trace: Callable[[int, Step, Call, str, float], None] | None = None
+    fault: Callable[[int, str], None] | None = None
+
+
+def create(launch: Launch) -> Channel:
+    """Makes the container, and gives a client's end of a channel to its monitor.
+
+    CREATED or FAILED is the first packet to come; see ``wait_created``. The
+    caller holds the container's ``lock``; the monitor.lock is taken here.
+    """
+    home = launch.home
+    life = Lock(home, "monitor.lock")
+    life.acquire(wait=True)
+    ours, theirs = Channel.pair()
+    try:
+        for packet in launch.greeting:
+            ours.send(packet)
+        if not launch.again:
+            home.write_pending(launch.record)
+        process.fork(lambda: _host_side(launch, life.fd, theirs, ours))
+    finally:
+        theirs.close()
+        life.release()  # the host side holds it on
+    return ours
+
+
+def wait_created(client: Channel) -> int:
+    """Waits until the container is created; its pid. Raises what went wrong."""
+    phase, payload, _ = client.receive()
+    channels.raise_if_failed(phase, payload)
+    if phase != monitor.CREATED:
+        raise MinirunError(
+            "the creation of the container ended without a word",
+            "its process was killed",
+            "minirun gc removes what is left of it",
+        )
+    return int(payload)
+
+
+def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> NoReturn:
+    """The parent-to-be: walks the HOST steps, then becomes the monitor."""
+    other.close()  # or nobody would ever see end of file on it
+    process.setsid()
+    os.chdir("/")
+    credentials.set_name("minirun:[host]")
+    ours, inits = Channel.pair()
+    streams = Streams(launch.record)
+    results: dict[str, Any] = {
+        "channel to init": ours,
+        "channel to host": inits,
+        **streams.container_ends(),
+    }
+    walk = Walk(launch.plan, HOST, results, launch.trace, launch.fault)
+    try:
+        for number, step in enumerate(launch.plan, 1):
+            if step.side == HOST:
+                walk.do(number, step)
+            if step.result == "init" and results["init"] == 0:
+                ours.close()
+                client.close()
+                streams.close_monitor_ends()
+                _init_side(launch, inits, results)
+        inits.close()
+        streams.close_container_ends()
+        terminal = channels.wait(ours, channels.READY)
+        pid = results["init"]
+        state = Running(pid=pid, startTime=process.start_time(pid), monitor=os.getpid())
+        launch.home.commit(state)
+        fds = _descriptors(launch, life, client, ours, streams, terminal)
+        client.send(monitor.CREATED, b"%d" % pid)
+        monitor.become(launch.home, launch.record, fds, pid, launch.autostart)
+    except BaseException as error:
+        walk.undo()
+        delete.forget(launch.home, launch.record, keep_files=launch.again)
+        channels.report(client, error)
+        process.leave(125)
+
+
+def _init_side(launch: Launch, host: Channel, results: dict[str, Any]) -> NoReturn:
+    """The container's first process: walks the INIT steps; the last is execve."""
+    walk = Walk(launch.plan, INIT, results, launch.trace, launch.fault)
+    try:
+        walk.run()
+    except BaseException as error:
+        channels.report(host, error)
+    process.leave(125)
+
+
+def _descriptors(
+    launch: Launch,
+    life: int,
+    client: Channel,
+    ours: Channel,
+    streams: Streams,
+    terminal: int | None,
+) -> monitor.Descriptors:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    runtime = os.open(launch.home.runtime, flags)
+    return monitor.Descriptors(
+        runtime=runtime,
+        data=os.open(launch.home.data, flags),
+        lock=life,
+        listen=_listen(runtime),
+        channel=ours.fileno(),
+        client=client.fileno(),
+        terminal=-1 if terminal is None else terminal,
+        **streams.monitor_ends(),
+    )
+
+
+def _listen(runtime: int) -> int:
+    """The socket where clients meet the monitor; a path through /proc, for
+    sun_path holds 108 bytes only (unix(7))."""
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+    sock.bind(f"/proc/self/fd/{runtime}/attach.sock")
+    sock.listen(_BACKLOG)
+    return sock.detach()
+
+
+class Streams:
+    """The pipes between the program and the monitor: stdin, stdout, stderr."""
+
+    def __init__(self, record: Record) -> None:
+        self.ours: dict[str, int] = {}
+        self.theirs: dict[str, int] = {}
+        if record.spec.process.terminal:
+            return  # a pseudoterminal carries all three
+        if record.interactive:
+            self.theirs["stdin"], self.ours["stdin"] = os.pipe()
+        else:
+            self.theirs["stdin"] = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        self.ours["stdout"], self.theirs["stdout"] = os.pipe()
+        self.ours["stderr"], self.theirs["stderr"] = os.pipe()
+
+    def container_ends(self) -> dict[str, int]:
+        """By the names of plan.py's Refs."""
+        return dict(self.theirs)
+
+    def monitor_ends(self) -> dict[str, int]:
+        """By the names of monitor.Descriptors."""
+        return dict(self.ours)
+
+    def close_container_ends(self) -> None:
+        """The program's end of file must not wait for us."""
+        for fd in self.theirs.values():
+            os.close(fd)
+
+    def close_monitor_ends(self) -> None:
+        """In the child: what only the monitor may hold."""
+        for fd in self.ours.values():
+            os.close(fd)

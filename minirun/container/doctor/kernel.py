@@ -1,0 +1,80 @@
+"""The doctor on the kernel: its age, and the system calls that minirun stands on."""
+
+from __future__ import annotations
+
+import os
+
+from minirun.container.doctor.finding import Finding, fail, is_root, ok, takes_root, warn
+from minirun.isolation.cgroups.layout import layout
+from minirun.linux.trial import TrialFailed, be_born_in, in_child, knows
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OLDEST = (5, 11)
+
+#: System call -> since when, and whether a start needs it.
+CALLS = {
+    "clone3": ("5.3", True),
+    "openat2": ("5.6", True),
+    "close_range": ("5.9", True),
+    "pidfd_open": ("5.3", True),
+    "open_tree": ("5.2", True),
+    "mount_setattr": ("5.12", True),
+    "listmount": ("6.8", False),
+}
+
+
+def version(root: str, state: str) -> Iterator[Finding]:
+    """Linux 5.11 is the oldest that minirun is made for."""
+    release = os.uname().release
+    if _numbers(release) < OLDEST:
+        yield fail("kernel", f"Linux {release}", "boot a kernel of 5.11 or newer")
+    else:
+        yield ok("kernel", f"Linux {release}")
+
+
+def features(root: str, state: str) -> Iterator[Finding]:
+    """What was added over the years, asked of the kernel and not of its number."""
+    for call, (since, needed) in CALLS.items():
+        name, fix = f"kernel {call}", f"boot a kernel of {since} or newer"
+        if knows(call):
+            yield ok(name, f"present (Linux {since})")
+        elif needed:
+            yield fail(name, "this kernel does not have it, or a seccomp filter hides it", fix)
+        else:
+            yield warn(name, "this kernel does not have it; minirun reads /proc instead", fix)
+    yield _clone_into_cgroup()
+    yield _cgroup_kill()
+
+
+def _clone_into_cgroup() -> Finding:
+    name, tree = "kernel CLONE_INTO_CGROUP", layout().v2
+    if not tree:
+        return warn(name, "cgroup2 is not mounted, so nobody can be born in it", "mount cgroup2")
+    if not is_root():
+        return takes_root(name)
+    try:
+        in_child(lambda: be_born_in(tree))
+    except TrialFailed as error:
+        return warn(name, f"a child could not be born in {tree}: {error}", "boot a kernel of 5.7 or newer")
+    return ok(name, f"a child was born in {tree} (Linux 5.7)")
+
+
+def _cgroup_kill() -> Finding:
+    name, tree = "kernel cgroup.kill", layout().v2
+    if not tree:
+        return warn(name, "cgroup2 is not mounted: processes are killed one by one", "mount cgroup2")
+    groups = [entry.path for entry in os.scandir(tree) if entry.is_dir(follow_symlinks=False)]
+    # Every group but the root of the tree has the file; without one, the age must answer.
+    there = any(os.path.exists(f"{group}/cgroup.kill") for group in groups)
+    if there or (not groups and _numbers(os.uname().release) >= (5, 14)):
+        return ok(name, "present (Linux 5.14)")
+    return warn(name, "absent: processes are killed one by one", "boot a kernel of 5.14 or newer")
+
+
+def _numbers(release: str) -> tuple[int, int]:
+    major, minor = (release.split("-")[0].split(".") + ["0"])[:2]
+    digits = ["".join(sign for sign in part if sign.isdigit()) or "0" for part in (major, minor)]
+    return int(digits[0]), int(digits[1])

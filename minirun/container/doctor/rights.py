@@ -1,0 +1,85 @@
+"""The doctor on rights: root, its capabilities, seccomp, the security modules."""
+
+from __future__ import annotations
+
+import os
+
+from minirun.container.doctor.finding import Finding, fail, is_root, ok, warn, word
+from minirun.linux import apparmor, capability
+from minirun.linux.seccomp import SeccompReturn, action_available
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What setting a container up takes, and what for.
+NEEDED = {
+    "CAP_SYS_ADMIN": "namespaces and mounts",
+    "CAP_SETUID": "becoming the container's user",
+    "CAP_SETGID": "becoming the container's group",
+    "CAP_SETPCAP": "lowering the ceiling of capabilities",
+    "CAP_CHOWN": "unpacking layers",
+    "CAP_DAC_OVERRIDE": "unpacking layers, writing to cgroups",
+    "CAP_FOWNER": "unpacking layers",
+    "CAP_MKNOD": "the nodes in /dev",
+    "CAP_KILL": "stopping containers",
+}
+#: What single features take.
+WANTED = {
+    "CAP_NET_ADMIN": "the loopback device of a new network namespace cannot be raised",
+    "CAP_SYS_RESOURCE": "hard limits cannot be raised, nor oom_score_adj lowered",
+    "CAP_SYS_PTRACE": "namespaces of other users' processes cannot be joined",
+}
+
+
+def root(root: str, state: str) -> Iterator[Finding]:
+    """Containers need root; `explain` does not."""
+    if is_root():
+        yield ok("root", "running as root")
+    else:
+        yield fail("root", f"running as user {os.geteuid()}", "run minirun as root (explain works without)")
+
+
+def capabilities(root: str, state: str) -> Iterator[Finding]:
+    """Root without all capabilities is found inside other containers."""
+    have = set(capability.names_of(capability.capget()[0]))
+    for name, what_for in NEEDED.items():
+        if name not in have:
+            yield fail(name, f"missing; it is needed for {what_for}", "start minirun as full root")
+    for name, lack in WANTED.items():
+        if name not in have:
+            yield warn(name, f"missing: {lack}", "start minirun where it was not taken away")
+    lacking = [name for name in capability.available() if name not in have]
+    total = capability.last_capability() + 1
+    if not lacking:
+        yield ok("capabilities", f"{len(have)} of {total}, all that the bounding set allows")
+    else:
+        yield warn("capabilities", f"{len(have)} of {total}", "run minirun as root")
+
+
+def seccomp(root: str, state: str) -> Iterator[Finding]:
+    """Which actions of seccomp(2) the kernel offers."""
+    if not os.path.exists("/proc/sys/kernel/seccomp"):
+        yield fail("seccomp", "this kernel has none", "boot a kernel with CONFIG_SECCOMP_FILTER=y")
+        return
+    there = [action.name for action in SeccompReturn if action_available(action.name)]
+    lacking = [action.name for action in SeccompReturn if action.name not in there]
+    if {"ALLOW", "ERRNO"} - set(there):
+        yield fail("seccomp", f"no filters, only {' '.join(there)}", "boot a kernel with CONFIG_SECCOMP_FILTER=y")
+    elif lacking:
+        yield warn("seccomp", f"actions missing: {' '.join(lacking)}", "boot a newer kernel")
+    else:
+        yield ok("seccomp", f"actions: {' '.join(there).lower()}")
+
+
+def security_modules(root: str, state: str) -> Iterator[Finding]:
+    """AppArmor profiles can be asked for; SELinux labels cannot, and it may refuse things."""
+    modules = word("/sys/kernel/security/lsm")
+    if word("/sys/fs/selinux/enforce") == "1":
+        yield warn(
+            "security modules", "SELinux is enforcing; minirun sets no labels", "setenforce 0, if it gets in the way"
+        )
+    elif apparmor.enabled():
+        yield ok("security modules", f"AppArmor is on ({modules or 'no list'})")
+    else:
+        yield ok("security modules", f"{modules or 'none to be seen'}; no AppArmor, so no profile can be asked for")

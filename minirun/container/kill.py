@@ -1,0 +1,70 @@
+"""kill and stop: signals for the container's first process.
+
+Layer ``container``. A pidfd names the process, so a signal never reaches
+whoever got the same number later (pidfd_open(2)).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from minirun.container import wait
+from minirun.container.state import Home
+from minirun.errors import Conflict
+from minirun.isolation import cgroups
+from minirun.linux import process
+
+
+def kill(home: Home, number: int) -> None:
+    """Sends signal ``number``. Raises Conflict when the container does not run."""
+    if not _send(home, number):
+        record = home.record()
+        raise Conflict(
+            f"cannot kill container {record.name}",
+            f"it is {home.status()}, so it has no process",
+            "minirun ps -a shows the states",
+        )
+
+
+def stop(home: Home, seconds: float | None = None, number: int | None = None) -> None:
+    """Sends the stop signal, waits ``seconds``, then SIGKILL; ended already is fine.
+
+    None takes the container's own time and signal; negative seconds wait for ever.
+    """
+    record = home.record()
+    client = wait.watch(home)
+    if client is None or home.status() == "stopped":
+        return
+    patience = record.stopTimeout if seconds is None else seconds
+    _send(home, record.stopSignal if number is None else number)
+    if wait.exit_within(client, None if patience < 0 else patience) is None:
+        end(home)
+        wait.exit_within(client, None)
+
+
+def end(home: Home) -> None:
+    """SIGKILL for the first process and for whatever else is in its cgroups."""
+    _send(home, signal.SIGKILL)
+    cgroups.kill(home.record().cgroups)
+
+
+def _send(home: Home, number: int) -> bool:
+    pid = home.live_pid()
+    if not pid:
+        return False
+    try:
+        pidfd = process.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if home.live_pid() != pid:
+            return False  # it died, and the number may be another's by now
+        process.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(pidfd)
+    # A frozen process gets its signals when it thaws.
+    cgroups.thaw(home.record().cgroups)
+    return True

@@ -1,0 +1,90 @@
+"""Two locks per container, both flock(2): they vanish with their holder.
+
+Layer ``container``. ``lock`` is held for the length of one operation (start,
+rm ...), so two commands on one container take turns. ``monitor.lock`` is held
+by whoever looks after the container: first its creator, then, through exec,
+the monitor. A container whose monitor.lock is free and which has not ended is
+half-made or abandoned, and ``gc.py`` may sweep it. No lock is global.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from minirun.container.state import Home
+from minirun.errors import NotFound
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Lock:
+    """``with Lock(home):`` waits its turn for an operation on one container.
+
+    Raises NotFound when the container was removed while this waited.
+    """
+
+    def __init__(self, home: Home, name: str = "lock") -> None:
+        self.home = home
+        self.path = f"{home.runtime}/{name}"
+        self.fd = -1
+
+    def __enter__(self) -> Lock:
+        if not self.acquire(wait=True):
+            raise NotFound(
+                f"container {self.home.id[:12]} is gone",
+                "somebody removed it meanwhile",
+                "minirun ps -a lists what is there",
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def acquire(self, wait: bool) -> bool:
+        """Takes the lock; False when it is held (and not ``wait``) or its directory is gone."""
+        while True:
+            try:
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                return False
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                os.close(fd)
+                return False
+            if self._is_current(fd):
+                self.fd = fd
+                return True
+            # Removed (and perhaps made again) while we waited: try what is there now.
+            os.close(fd)
+
+    def release(self) -> None:
+        """Gives it back. Only this descriptor: one inherited by a child keeps the lock."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def _is_current(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+
+def is_looked_after(home: Home) -> bool:
+    """Whether a creator or a monitor is alive behind the container."""
+    lock = Lock(home, "monitor.lock")
+    if not os.path.exists(lock.path):
+        return False
+    if lock.acquire(wait=False):
+        lock.release()
+        return False
+    return os.path.exists(lock.path)

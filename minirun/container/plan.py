@@ -1,0 +1,248 @@
+"""The plan: every system call of a start, in order, before the first is made.
+
+Layer ``container``. This file is the table of contents of a container: one
+line a promise, with the reason for its place. It is pure: the Spec and the
+host's cgroup layout go in, a list of Steps comes out, no root needed.
+``create.py`` walks the list, ``minirun explain`` prints it. The promises
+themselves are in ``isolation/``, one file each; read them in this order.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minirun.container import channel, program
+from minirun.isolation import (
+    cgroups,
+    devices,
+    hostname,
+    mounts,
+    namespaces,
+    overlay,
+    privileges,
+    rlimits,
+    sysctls,
+    syscall_filter,
+    users,
+)
+from minirun.linux import credentials, process, terminal
+from minirun.spec import Spec
+from minirun.steps import HOST, INIT, Call, Ref, Step
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from minirun.isolation.cgroups.layout import Layout
+
+#: Results that are there before the first step (create.py puts them there).
+_HOST_END = Ref(name="channel to init")
+_INIT_END = Ref(name="channel to host")
+_STDIN, _STDOUT, _STDERR = Ref(name="stdin"), Ref(name="stdout"), Ref(name="stderr")
+_MASTER = Ref(name="terminal_master")
+_SLAVE = Ref(name="terminal")
+
+
+def plan(spec: Spec, layout: Layout, filters: str) -> list[Step]:
+    """The steps of a start, both sides, in the order in which they happen.
+
+    ``layout`` is where this host keeps its cgroup controllers, ``filters`` the
+    directory of compiled syscall filters. Raises Unsupported for what was
+    asked and cannot be had here.
+    """
+    return [
+        *host_steps(spec, layout),
+        *init_steps(spec, layout, filters),
+    ]
+
+
+def host_steps(spec: Spec, layout: Layout) -> Iterator[Step]:
+    """What the parent prepares, and the birth of the child."""
+    yield from overlay.host_steps(spec)  # an upperdir of its own
+    yield from cgroups.host_steps(spec, layout)  # limits stand before anyone can exceed them
+    yield from namespaces.before_clone(spec)  # pid and time take effect in children only
+    yield from namespaces.clone(spec, cgroups.clone_into(spec, layout))
+    yield from namespaces.after_clone(spec)
+    yield from users.maps(spec)  # from outside: the child cannot map itself freely
+    yield from users.idmapped_store(spec)
+    yield _wake(HOST, channel.HOST_SIDE_DONE, *([users.TREE] if _maps_store(spec) else []))
+
+
+def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
+    """What PID 1 does to itself before it becomes the program, in this order."""
+    yield from begin()
+    yield _wait_for_host(spec)
+    yield from cgroups.init_steps(spec, layout)  # while the host's /sys is still visible
+    yield from namespaces.cut_cgroup(spec)  # after joining: its root is where we stand
+    yield from namespaces.join(spec)  # a pod member borrows pause's
+    yield from namespaces.loopback(spec)
+    yield from hostname.steps(spec)
+    if namespaces.is_new(spec, "mount"):
+        yield from filesystem(spec)
+    yield from rlimits.steps(spec)
+    yield from look_up(spec)  # create fails here, not start
+    yield _wake(INIT, channel.READY, *([_MASTER] if spec.process.terminal else []))
+    yield _gate()  # state: created. `start` opens it
+    yield from become(spec, filters)
+
+
+def filesystem(spec: Spec) -> Iterator[Step]:
+    """From the host's mount table to one of its own."""
+    yield from mounts.private_root(spec)  # nothing below reaches the host
+    yield from users.enter(spec)  # root inside owns what it mounts
+    yield from overlay.mount(spec)
+    yield from mounts.populate(spec)  # /proc /dev /sys, volumes
+    yield from devices.steps(spec)
+    yield from mounts.pivot(spec)  # pivot_root(2): the old / is gone
+    yield from console(spec)  # from the container's own devpts
+    yield from sysctls.steps(spec)  # before /proc/sys becomes read-only
+    yield from mounts.protect(spec)  # masks and read-only paths, looked at again
+
+
+def begin() -> Iterator[Step]:
+    """A process that can be told from others in ``ps``, in a session of its own."""
+    yield Step(
+        "show the stage in ps",
+        Call(credentials.set_name, "minirun:[init]"),
+        why="so that ps tells what this process is until it becomes the program",
+        chapter="10",
+    )
+    yield Step(
+        "lead a session",
+        Call(process.setsid),
+        why="no terminal of the host's sends it signals",
+        chapter="09",
+    )
+
+
+def console(spec: Spec) -> Iterator[Step]:
+    """A pseudoterminal out of the container's own /dev/pts."""
+    if not spec.process.terminal:
+        return
+    box = spec.process.consoleSize
+    yield Step(
+        "open a pseudoterminal",
+        Call(terminal.open_master, "/dev/pts/ptmx"),
+        why="the monitor keeps this end, the program gets the other",
+        result=_MASTER.name,
+        chapter="10",
+    )
+    yield Step(
+        "open its other end",
+        Call(terminal.open_slave, _MASTER),
+        why="asked of the master by ioctl: no path that could be swapped",
+        result=_SLAVE.name,
+        chapter="10",
+    )
+    if box:
+        yield Step(
+            "set the terminal's size",
+            Call(terminal.set_size, _MASTER, box.height, box.width),
+            why="as large as the terminal of the one who asked",
+            chapter="10",
+        )
+    yield from devices.console(_SLAVE)
+
+
+def look_up(spec: Spec) -> Iterator[Step]:
+    """Finds the program before anyone says that the container is ready."""
+    yield Step(
+        "enter the working directory",
+        Call(program.enter_directory, spec.process.cwd),
+        why="made when missing; looked at again, so that it is inside the root",
+        chapter="10",
+    )
+    yield Step(
+        "look the program up",
+        Call(program.find, spec.process.args, spec.process.env, spec.process.cwd),
+        why="'not found' belongs to create, not to start",
+        result="program",
+        chapter="10",
+    )
+
+
+def become(spec: Spec, filters: str) -> Iterator[Step]:
+    """From here on less and less is allowed, until the program is all that is left."""
+    yield from connect(spec)
+    yield from confine(spec, filters)
+    yield Step(
+        "become the program",
+        Call(process.execve, Ref(name="program"), list(spec.process.args), list(spec.process.env)),
+        why="same pid, same namespaces, another program: the container runs",
+        chapter="10",
+    )
+
+
+def connect(spec: Spec) -> Iterator[Step]:
+    """Streams: a terminal, or what the host side prepared."""
+    if spec.process.terminal:
+        yield Step(
+            "take the terminal",
+            Call(terminal.control, _SLAVE),
+            Call(os.dup2, _SLAVE, 0),
+            Call(os.dup2, _SLAVE, 1),
+            Call(os.dup2, _SLAVE, 2),
+            why="the session's controlling terminal: Ctrl-C becomes SIGINT here",
+            chapter="10",
+        )
+        return
+    yield Step(
+        "connect the streams",
+        Call(os.dup2, _STDIN, 0),
+        Call(os.dup2, _STDOUT, 1),
+        Call(os.dup2, _STDERR, 2),
+        why="pipes to the monitor, which logs them",
+        chapter="10",
+    )
+
+
+def confine(spec: Spec, filters: str) -> Iterator[Step]:
+    """Privileges go, then the filter comes; nothing of ours stays open."""
+    yield Step(
+        "let no descriptor through",
+        Call(process.close_on_exec, 3),
+        why="an open directory of the host would be a way out (CVE-2024-21626)",
+        chapter="10",
+    )
+    if spec.process.noNewPrivileges:
+        yield from privileges.drop(spec)
+        yield from syscall_filter.steps(spec, filters)  # last: it filters what follows
+    else:
+        # Without no_new_privs only CAP_SYS_ADMIN may install a filter, so it
+        # comes first, and lets through what the drop needs. See seccomp(2).
+        yield from syscall_filter.steps(spec, filters)
+        yield from privileges.drop(spec)
+
+
+def _gate() -> Step:
+    return Step(
+        "wait at the gate",
+        Call(channel.wait, _INIT_END, channel.START),
+        why="created, not running: `start` opens the gate",
+        chapter="10",
+    )
+
+
+def _wake(side: str, phase: bytes, *fds: Ref) -> Step:
+    end = _HOST_END if side == HOST else _INIT_END
+    return Step(
+        "wake the other side",
+        Call(channel.wake, end, phase, *fds),
+        why="both sides walk one list and meet at named phases",
+        side=side,
+        chapter="10",
+    )
+
+
+def _wait_for_host(spec: Spec) -> Step:
+    return Step(
+        "wait for the host side",
+        Call(channel.wait, _INIT_END, channel.HOST_SIDE_DONE),
+        why="id maps and network are made from outside",
+        result=users.RECEIVED_TREE.name,
+        chapter="10",
+    )
+
+
+def _maps_store(spec: Spec) -> bool:
+    return users.has_namespace(spec) and bool(spec.root.layers)

@@ -1,0 +1,152 @@
+"""prepare: from what a user asked to a record, with nothing made yet but its place.
+
+Layer ``container``. The first half of create: finds the image, takes an id, a
+name and a range of ids, and writes the Spec. ``create.py`` is the second half.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minirun import native
+from minirun.container import delete, id_ranges, names, specify
+from minirun.container.locks import Lock
+from minirun.container.options import Options
+from minirun.container.state import Home, Record, Store, reserve_name, timestamp
+from minirun.errors import Conflict, MinirunError
+from minirun.image import store as images
+from minirun.image.config import check_platform
+from minirun.isolation import cgroups
+from minirun.isolation.cgroups.layout import layout
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minirun.image.config import Image
+
+_TRIES = 8
+
+
+class Prepared:
+    """A container that is about to be created. A context: leaving it gives the lock back.
+
+    ``with prepare(...) as prepared:`` If the body raises before the container
+    was created, its place is cleared again.
+    """
+
+    def __init__(self, home: Home, lock: Lock) -> None:
+        self.home = home
+        self.lock = lock
+        self.record: Record
+
+    def __enter__(self) -> Prepared:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not self.home.exists():
+            self.clear()
+        self.lock.release()
+
+    def clear(self) -> None:
+        """Removes what was reserved; the creation itself cleans up after itself."""
+        delete.forget_pending(self.home)
+
+
+def prepare(store: Store, options: Options) -> Prepared:
+    """Takes a place for the container and writes its record. Raises what is wrong with the wish."""
+    image = images.resolve(store.root, options.image)
+    check_platform(image)
+    home, lock = _reserve(store)
+    prepared = Prepared(home, lock)
+    try:
+        prepared.record = _record(home, options, image)
+    except BaseException:
+        prepared.clear()
+        lock.release()
+        raise
+    return prepared
+
+
+def _reserve(store: Store) -> tuple[Home, Lock]:
+    """A new id, its directories, and its lock, so that no sweep takes it for a ruin."""
+    for place in (store.root, store.state):
+        os.makedirs(f"{place}/containers", 0o711, exist_ok=True)
+    for _ in range(_TRIES):
+        home = store.container(os.urandom(32).hex())
+        os.mkdir(home.runtime, 0o711)
+        lock = Lock(home)
+        if lock.acquire(wait=True):  # False: a sweep was faster than we were
+            os.mkdir(home.data, 0o711)
+            return home, lock
+    raise MinirunError("no place for a container", "something removes it at once", "stop that `minirun gc`")
+
+
+def _record(home: Home, options: Options, image: Image) -> Record:
+    name = _take_name(home, options)
+    lent = specify.Lent(
+        layers=image.layers,
+        rootfs=f"{home.data}/rootfs",
+        upperdir=f"{home.data}/upper",
+        workdir=f"{home.data}/work",
+        init=native.path("init") if options.init else "",
+        first_id=id_ranges.take(home) if options.userns in ("private", "auto") else 0,
+    )
+    spec = specify.spec_of(options, image.config, home.id, lent, lambda other: pid_of(home.store, other))
+    where = layout()
+    return Record(
+        id=home.id,
+        name=name,
+        image=options.image,
+        imageId=image.id,
+        created=timestamp(),
+        command=spec.process.args,
+        labels={**image.config.Labels, **options.label},
+        spec=spec,
+        remove=options.rm,
+        interactive=options.interactive,
+        detached=options.detach,
+        stopSignal=_stop_signal(options, image),
+        stopTimeout=10 if options.stop_timeout is None else int(options.stop_timeout),
+        cgroups=cgroups.directories(spec, where),
+        oomFile=cgroups.oom_file(spec, where) or "",
+    )
+
+
+def _take_name(home: Home, options: Options) -> str:
+    if options.name:
+        reserve_name(home.store, options.name, home.id)
+        return options.name
+    for _ in range(_TRIES):
+        name = names.random_name()
+        try:
+            reserve_name(home.store, name, home.id)
+            return name
+        except Conflict:
+            continue
+    reserve_name(home.store, home.id[:12], home.id)
+    return home.id[:12]
+
+
+def _stop_signal(options: Options, image: Image) -> int:
+    if options.stop_signal is not None:
+        return options.stop_signal
+    if not image.config.StopSignal:
+        return 15
+    from minirun.container.signals import number
+
+    return number(image.config.StopSignal)
+
+
+def pid_of(store: Store, name: str) -> int:
+    """The first process of the running container ``name``, to share its namespaces.
+
+    Raises NotFound, and Conflict when it does not run.
+    """
+    home = store.find(name)
+    pid = home.live_pid()
+    if not pid:
+        raise Conflict(
+            f"cannot share the namespaces of container {name}",
+            "it does not run, so it has none",
+            f"minirun start {name}",
+        )
+    return pid

@@ -1,0 +1,106 @@
+"""start: opens the gate, or makes an ended container's process anew.
+
+Layer ``container``. The caller holds no lock; see ``create.py`` for what a
+creation is and ``attach.py`` for what follows.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minirun.container import attach, create, monitor
+from minirun.container import channel as channels
+from minirun.container.channel import Channel
+from minirun.container.locks import Lock
+from minirun.container.state import Home, Record
+from minirun.errors import Conflict, MinirunError
+from minirun.isolation.cgroups.layout import layout
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from minirun.steps import Step
+
+
+def launch(
+    home: Home,
+    record: Record,
+    autostart: bool,
+    greeting: tuple[bytes, ...] = (),
+    again: bool = False,
+    trace: Callable[..., None] | None = None,
+    fault: Callable[[int, str], None] | None = None,
+) -> tuple[Channel, int]:
+    """Creates the container's process; a client of its monitor, and its pid.
+
+    The caller holds the container's lock.
+    """
+    request = create.Launch(
+        home=home,
+        record=record,
+        plan=plan_of(home, record),
+        autostart=autostart,
+        greeting=greeting,
+        again=again,
+        trace=trace,
+        fault=fault,
+    )
+    client = create.create(request)
+    return client, create.wait_created(client)
+
+
+def plan_of(home: Home, record: Record) -> list[Step]:
+    """The steps of this container on this host."""
+    from minirun.container.plan import plan
+
+    return plan(record.spec, layout(), f"{home.store.root}/seccomp")
+
+
+def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
+    """Starts a created or ended container; a client of its monitor, and its pid.
+
+    ``greeting`` is what the client says before the gate opens (attach to the
+    streams). The next packet to come is STARTED or FAILED. Raises Conflict when it runs already, and whatever kept the
+    program from starting.
+    """
+    with Lock(home):
+        record = home.record()
+        status = home.status()
+        if status in ("running", "creating"):
+            raise Conflict(
+                f"container {record.name} cannot be started",
+                f"it is {status}",
+                f"minirun exec {record.name} runs a program in it; minirun stop ends it",
+            )
+        if status == "created" and (client := attach.connect(home)):
+            pid = home.live_pid()
+        else:
+            wait_for_monitor(home)
+            return launch(home, record, autostart=True, greeting=greeting, again=True)
+        for packet in (*greeting, monitor.OPEN_GATE):
+            client.send(packet)
+        return client, pid
+
+
+def wait_started(client: Channel) -> None:
+    """Waits until the program runs. Raises what kept it from running."""
+    phase, payload, _ = client.receive()
+    channels.raise_if_failed(phase, payload)
+    if phase == monitor.EXITED:
+        attach.decode_exit(payload)
+        raise MinirunError(
+            "the container ended before its program started",
+            "somebody killed it at the gate",
+            "start it again",
+        )
+    if phase != monitor.STARTED:
+        raise MinirunError("the container's monitor died", "", "minirun gc cleans up after it")
+
+
+def wait_for_monitor(home: Home) -> None:
+    """Waits until the monitor of an ended container has let go of it."""
+    os.makedirs(home.runtime, 0o711, exist_ok=True)
+    lock = Lock(home, "monitor.lock")
+    lock.acquire(wait=True)
+    lock.release()

@@ -1,0 +1,314 @@
+"""Where a container is kept, and what is known of it.
+
+Layer ``container``. Two directories per container, no daemon, no database:
+
+    ROOT/containers/ID/      survives a reboot (ROOT: /var/lib/minirun)
+        pending.json         the Record: what was asked for; while it is made
+        container.json       the same file, renamed when it is created
+        exit.json            how it ended, written by the monitor
+        container.log        its output, written by the monitor
+        upper/ work/ rootfs/ the overlay's writable layer and mount point
+    STATE/containers/ID/     gone at reboot (STATE: /run/minirun)
+        lock                 held during an operation on this container
+        monitor.lock         held as long as somebody looks after it
+        state.json           its pid, written when it is created
+        started              when the gate was opened, written by the monitor
+        attach.sock          where clients meet the monitor
+    ROOT/names/NAME          a symbolic link whose text is the ID
+
+The status is derived, never stored: it cannot be wrong after a crash.
+
+    (creating ->) created -> running <-> paused -> stopped
+
+Every file is written under another name and renamed. Read ``locks.py`` next.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minirun.errors import Conflict, InvalidInput, NotFound
+from minirun.linux import process
+from minirun.spec import Spec
+from minirun.values import TYPE_CHECKING, Value, decode, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Record(Value):
+    """What was asked for, as it was at creation. Times are RFC 3339, UTC."""
+
+    id: str
+    name: str
+    image: str = ""
+    imageId: str = ""
+    created: str = ""
+    command: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    spec: Spec
+    remove: bool = False
+    """--rm: it goes when it ends."""
+    interactive: bool = False
+    detached: bool = False
+    stopSignal: int = 15
+    stopTimeout: int = 10
+    """Seconds between the stop signal and SIGKILL."""
+    anonymousVolumes: tuple[str, ...] = ()
+    cgroups: tuple[str, ...] = ()
+    """Its cgroup directories, the deepest first."""
+    freezer: str = ""
+    oomFile: str = ""
+
+
+class Running(Value):
+    """state.json: the process behind a created container."""
+
+    pid: int
+    startTime: int
+    """In clock ticks since boot: with the pid, an identity (proc(5))."""
+    monitor: int
+
+
+class Exit(Value):
+    """exit.json: how the program ended; 128 + signal as a shell has it."""
+
+    exitCode: int
+    signal: int = 0
+    oomKilled: bool = False
+    finishedAt: str = ""
+    error: dict[str, str | int] | None = None
+
+
+class Store(Value):
+    """The two roots that everything is below."""
+
+    root: str = "/var/lib/minirun"
+    state: str = "/run/minirun"
+
+    def container(self, id: str) -> Home:
+        """The directories of the container ``id``, which need not exist."""
+        return Home(store=self, id=id)
+
+    def ids(self) -> list[str]:
+        """Every container of which any trace is left."""
+        found: set[str] = set()
+        for place in (self.root, self.state):
+            try:
+                found.update(os.listdir(f"{place}/containers"))
+            except FileNotFoundError:
+                continue
+        return sorted(found)
+
+    def find(self, wanted: str) -> Home:
+        """The container by name, id or the beginning of an id.
+
+        Raises NotFound, and Conflict when several ids begin like that.
+        """
+        id = self.id_of_name(wanted)
+        if id and self.container(id).exists():
+            return self.container(id)
+        hits = [id for id in self.ids() if id.startswith(wanted)] if wanted else []
+        hits = [id for id in hits if self.container(id).exists()]
+        if len(hits) > 1:
+            raise Conflict(
+                f"more than one container begins with '{wanted}'",
+                ", ".join(id[:12] for id in hits),
+                "give more digits, or the name",
+            )
+        if not hits:
+            raise NotFound(
+                f"no such container: {wanted}",
+                "neither a name nor the beginning of an id",
+                "minirun ps -a lists them all",
+            )
+        return self.container(hits[0])
+
+    def id_of_name(self, name: str) -> str | None:
+        """The id that the name points to, if it is taken."""
+        if not name or "/" in name or name in (".", ".."):
+            return None
+        try:
+            return os.readlink(f"{self.root}/names/{name}")
+        except OSError:
+            return None
+
+
+class Home(Value):
+    """One container's two directories and the files in them."""
+
+    store: Store
+    id: str
+
+    @property
+    def data(self) -> str:
+        """What survives a reboot."""
+        return f"{self.store.root}/containers/{self.id}"
+
+    @property
+    def runtime(self) -> str:
+        """What does not."""
+        return f"{self.store.state}/containers/{self.id}"
+
+    def exists(self) -> bool:
+        """Whether its creation came to an end, and its removal did not."""
+        return os.path.exists(f"{self.data}/container.json")
+
+    def record(self) -> Record:
+        """What was asked for. Raises NotFound when it is gone."""
+        return decode(self._read("container.json"), Record, f"{self.data}/container.json")
+
+    def pending(self) -> Record | None:
+        """The record of a creation that is under way, or was cut off."""
+        raw = read(f"{self.data}/pending.json")
+        return decode(raw, Record, f"{self.data}/pending.json") if raw else None
+
+    def write_pending(self, record: Record) -> None:
+        """Writes the record before anything is made, so that a crash can be swept."""
+        write_json(f"{self.data}/pending.json", record)
+
+    def commit(self, running: Running) -> None:
+        """The container is created: from here on it exists, with this process."""
+        for stale in ("started", "attach.sock"):
+            remove_file(f"{self.runtime}/{stale}")
+        write_json(f"{self.runtime}/state.json", running)
+        remove_file(f"{self.data}/exit.json")
+        if os.path.exists(f"{self.data}/pending.json"):
+            os.rename(f"{self.data}/pending.json", f"{self.data}/container.json")
+
+    def running(self) -> Running | None:
+        """Its process, if it was created since the last boot; it may be dead."""
+        raw = read(f"{self.runtime}/state.json")
+        return decode(raw, Running, f"{self.runtime}/state.json") if raw else None
+
+    def exit(self) -> Exit | None:
+        """How it ended, if it did."""
+        raw = read(f"{self.data}/exit.json")
+        return decode(raw, Exit, f"{self.data}/exit.json") if raw else None
+
+    def started(self) -> str:
+        """When its gate was opened, RFC 3339; "" if it was not."""
+        return (read(f"{self.runtime}/started") or b"").decode().strip()
+
+    def live_pid(self) -> int:
+        """The pid of its first process, 0 if that is dead."""
+        running = self.running()
+        if running and process.start_time(running.pid) == running.startTime:
+            return running.pid
+        return 0
+
+    def status(self) -> str:
+        """created, running or stopped; "paused" is isolation's to tell.
+
+        Without a process it is stopped, also when nobody could record the
+        exit (the monitor was killed, the machine restarted).
+        """
+        if os.path.exists(f"{self.data}/exit.json") or not self.live_pid():
+            return "stopped"
+        return "running" if self.started() else "created"
+
+    def _read(self, name: str) -> bytes:
+        raw = read(f"{self.data}/{name}")
+        if raw is None:
+            raise NotFound(
+                f"container {self.id[:12]} is gone",
+                "somebody removed it meanwhile",
+                "minirun ps -a lists what is there",
+            )
+        return raw
+
+
+def reserve_name(store: Store, name: str, id: str) -> None:
+    """Takes ``name`` for ``id``, atomically. Raises Conflict when it is taken."""
+    check_name(name)
+    os.makedirs(f"{store.root}/names", exist_ok=True)
+    link = f"{store.root}/names/{name}"
+    for _ in range(2):
+        try:
+            os.symlink(id, link)
+            return
+        except FileExistsError:
+            holder = store.id_of_name(name) or ""
+            if _is_held(store, holder):
+                break
+            release_name(store, name, holder)  # a crashed creator's: nobody is behind it
+    raise Conflict(
+        f"the name '{name}' is in use",
+        f"by container {holder[:12]}",
+        f"choose another --name, or remove that one: minirun rm {name}",
+    )
+
+
+def _is_held(store: Store, id: str) -> bool:
+    home = store.container(id)
+    return bool(id) and (os.path.isdir(home.runtime) or os.path.isdir(home.data))
+
+
+def release_name(store: Store, name: str, id: str) -> None:
+    """Gives the name back if ``id`` still has it."""
+    if store.id_of_name(name) == id:
+        remove_file(f"{store.root}/names/{name}")
+
+
+def release_names(store: Store, id: str) -> None:
+    """Gives back whatever name ``id`` has."""
+    names = f"{store.root}/names"
+    for name in os.listdir(names) if os.path.isdir(names) else ():
+        release_name(store, name, id)
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidInput unless ``name`` is one that docker would take."""
+    import string
+
+    first = string.ascii_letters + string.digits
+    if len(name) < 2 or name[0] not in first or any(c not in first + "_.-" for c in name):
+        raise InvalidInput(
+            f"'{name}' cannot be a container's name",
+            "a name is a letter or digit, then letters, digits, '_', '.' or '-'; two at least",
+            "choose another --name",
+        )
+
+
+def write_json(path: str, value: object) -> None:
+    """Writes ``value`` as JSON under a temporary name, then renames it."""
+    import json
+
+    temporary = f"{path}.{os.getpid()}"
+    with open(temporary, "w") as file:
+        json.dump(plain(value), file)
+    os.rename(temporary, path)
+
+
+def read(path: str) -> bytes | None:
+    """The file's content, None when it is not there."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def remove_file(path: str) -> None:
+    """Unlinks ``path``; gone already is fine."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 with nanoseconds, UTC."""
+    import time
+
+    now = time.time_ns()
+    seconds, rest = divmod(now, 10**9)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
+
+
+def every(store: Store) -> Iterator[Home]:
+    """Every container that exists, oldest first by its directory's name."""
+    for id in store.ids():
+        home = store.container(id)
+        if home.exists():
+            yield home

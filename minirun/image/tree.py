@@ -1,0 +1,132 @@
+"""A directory as an archive fills it: the way from a path to a place inside.
+
+Layer ``image``. Below ``unpack.py``. Every path is opened with openat2(2) as
+if the directory were ``/``; what is given out is a file descriptor of the
+directory above the entry. The last ones stay open, since an archive stays in
+one place for a while.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from minirun.image.streams import Malformed
+from minirun.linux.path import openat2
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPAQUE_ATTRIBUTES = ("trusted.overlay.opaque", "user.overlay.opaque")
+
+#: Errors of the host. Any other is the archive's fault: a name too long, a loop of links.
+_HOST = {
+    getattr(errno, name)
+    for name in "ENOSPC EDQUOT EIO EROFS EMFILE ENFILE ENOMEM EACCES EPERM ENOTSUP ENOSYS EAGAIN EBADF".split()
+}
+
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Tree:
+    """The directory ``root``; what an entry replaces goes to the directory ``trash``."""
+
+    def _fresh(self, above: bytes, name: bytes, make: Callable[[int], int | None]) -> int:
+        """What ``make`` gives, after what had the name before is out of the way."""
+        at = self._at(above)
+        try:
+            return make(at) or 0
+        except FileExistsError:
+            self._discard(at, name)
+            return make(at) or 0
+
+    def _discard(self, at: int, name: bytes) -> None:
+        self._discarded += 1
+        os.rename(name, b"%d" % self._discarded, src_dir_fd=at, dst_dir_fd=self.trash)
+        # Paths may lead elsewhere now; the directory in use is above what was moved.
+        for path, fd in list(self._open.items()):
+            if fd != at:
+                os.close(self._open.pop(path))
+
+    def _at(self, path: bytes) -> int:
+        """The directory ``path``, made with its parents where it is missing."""
+        try:
+            return self._existing(path)
+        except (FileNotFoundError, NotADirectoryError):
+            parts = path.split(b"/")
+            for end in range(1, len(parts) + 1):
+                self._make_implied(b"/".join(parts[: end - 1]), parts[end - 1], b"/".join(parts[:end]))
+            return self._existing(path)
+
+    def _make_implied(self, above: bytes, name: bytes, path: bytes) -> None:
+        """A directory that the archive did not mention: root's, 0755, as tar(1) makes it."""
+        at = self._existing(above)
+        try:
+            os.mkdir(name, 0o755, dir_fd=at)
+        except FileExistsError:
+            there = os.stat(name, dir_fd=at, follow_symlinks=False)
+            if not _is_whiteout(there):
+                return  # a link to a directory is good; of anything else the next open complains
+            self._discard(at, name)
+            os.mkdir(name, 0o755, dir_fd=at)
+            self._hide_below(at, name)
+        os.chown(name, 0, 0, dir_fd=at)  # whatever a set-group-ID parent and the umask say
+        os.chmod(name, 0o755, dir_fd=at)
+        self._times[path] = 0  # the same archive always gives the same directory
+
+    def _existing(self, path: bytes) -> int:
+        fd = self._open.pop(path, None)
+        if fd is None:
+            fd = openat2(self.root, os.fsdecode(path) or ".", _OPEN_DIRECTORY)
+            if len(self._open) >= 32:
+                os.close(self._open.pop(next(iter(self._open))))
+        self._open[path] = fd  # the last in the dict is the one used last
+        return fd
+
+    def finish(self) -> None:
+        """Sets the times of the directories."""
+        for path, moment in self._times.items():
+            above, _, name = path.rpartition(b"/")
+            try:
+                at = self._existing(above)
+                if stat.S_ISDIR(os.stat(name or b".", dir_fd=at, follow_symlinks=False).st_mode):
+                    os.utime(name or b".", ns=(moment, moment), dir_fd=at, follow_symlinks=False)
+            except OSError as error:
+                if error.errno in _HOST:
+                    raise  # any other: a later entry replaced the directory
+
+    def close(self) -> None:
+        """Closes the directories that are still open."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+def clean(name: str) -> bytes:
+    """A name of the archive as a path relative to the layer; empty is the root.
+
+    Raises Malformed where ``..`` would lead above the root.
+    """
+    raw = _raw(name)
+    if b"\0" in raw:
+        raise Malformed("a name with a zero byte in it")
+    if b"." not in raw and b"//" not in raw:
+        return raw.strip(b"/")
+    parts: list[bytes] = []
+    for part in raw.split(b"/"):
+        if part == b"..":
+            if not parts:
+                raise Malformed("'..' leads out of the layer")
+            parts.pop()
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return b"/".join(parts)
+
+
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _is_whiteout(there: os.stat_result) -> bool:
+    return stat.S_ISCHR(there.st_mode) and there.st_rdev == 0

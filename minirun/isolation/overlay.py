@@ -1,0 +1,140 @@
+"""The root file system: shared read-only layers, and a directory for the changes.
+
+Layer ``isolation``. overlayfs shows several directories as one: the layers
+(``lowerdir``, read-only, shared by every container of the image) and on top the
+container's own ``upperdir``, which receives all that is written. ``workdir`` is
+overlayfs' own scratch space beside it. The mount is made inside the
+container's mount namespace, so it goes with the container's last process.
+See the kernel's Documentation/filesystems/overlayfs.rst, mount(2). Read
+``mounts/__init__.py`` next.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minirun.linux import mount as kernel
+from minirun.linux import path
+from minirun.linux.mount import MountFlag
+from minirun.spec import Root, Spec
+from minirun.steps import HOST, Call, Ref, Step, syscall
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: A descriptor of the mounted root file system: whatever is made inside goes through it.
+ROOTFS = Ref(name="rootfs")
+
+#: mount(2) copies one page of options; the rest would be cut off.
+_PAGE = 4095
+
+
+def host_steps(spec: Spec) -> Iterator[Step]:
+    """Makes the container's own directories: for the changes, and to mount on."""
+    if not spec.root.layers:
+        return
+    for name, place in (
+        ("the upperdir", spec.root.upperdir),
+        ("the workdir", spec.root.workdir),
+        ("the mount point of the root file system", spec.root.path),
+    ):
+        made = f"made {place}"
+        yield Step(
+            f"make {name}",
+            # The upperdir's mode is that of the container's "/": everyone may pass.
+            Call(path.make_directory, place, 0o755),
+            why="what this container writes stays with it; the layers are shared",
+            side=HOST,
+            result=made,
+            undo=[Call(path.remove_made, place, Ref(name=made))],
+            chapter="06",
+        )
+
+
+def mount(spec: Spec) -> Iterator[Step]:
+    """Puts the root file system together at ``spec.root.path``."""
+    if spec.root.layers:
+        yield _overlay(spec)
+    else:
+        yield Step(
+            "make the root file system a mount",
+            Call(kernel.mount, spec.root.path, spec.root.path, None, MountFlag.BIND | MountFlag.REC, None),
+            why="pivot_root(2) wants a mount point: a directory bound to itself is one",
+            chapter="03",
+        )
+    yield Step(
+        "hold on to the root file system",
+        Call(path.open_directory, spec.root.path),
+        why="from here on every path is resolved inside it, whatever symlinks the image has",
+        result=ROOTFS.name,
+        chapter="03",
+    )
+
+
+def _overlay(spec: Spec) -> Step:
+    root = spec.root
+    data = options(root, _own_user_namespace(spec))
+    if len(os.fsencode(data)) <= _PAGE:
+        call = Call(kernel.mount, "overlay", root.path, "overlay", MountFlag(0), data)
+    else:
+        short = options(root, _own_user_namespace(spec), lowerdir="{}")
+        call = Call(mount_many_layers, root.path, list(reversed(root.layers)), short)
+    return Step(
+        "mount the root file system",
+        call,
+        why=f"{len(root.layers)} read-only layer(s), the topmost first, below a directory for the changes",
+        chapter="06",
+    )
+
+
+def options(root: Root, userns: bool, lowerdir: str = "") -> str:
+    """overlayfs' options for ``root``, as mount(2) takes them.
+
+    ``lowerdir`` has the topmost layer first, an image the lowest. In a user
+    namespace whiteouts are kept in ``user.`` attributes (``userxattr``, Linux
+    5.11), for ``trusted.`` ones are the host's root's alone.
+    """
+    lower = lowerdir or ":".join(_escaped(layer, ":") for layer in reversed(root.layers))
+    words = [f"lowerdir={lower}"]
+    words += [f"upperdir={_escaped(root.upperdir)}", f"workdir={_escaped(root.workdir)}"]
+    # Whatever the distribution's defaults are: an upperdir that is nothing but
+    # the difference, with no references into the layers, can be made a layer.
+    words += ["redirect_dir=nofollow", "metacopy=off", "index=off"]
+    if userns:
+        words.append("userxattr")
+    if root.volatile:
+        words.append("volatile")  # no sync at the end, Linux 5.10
+    return ",".join(words)
+
+
+def _show_many(target: str, layers: Sequence[str], data: str) -> str:
+    shown = data.replace("{}", f"<{len(layers)} layers>", 1)
+    return f'mount("overlay", "{target}", "overlay", 0, "{shown}")'
+
+
+@syscall("mount", show=_show_many)
+def mount_many_layers(target: str, layers: Sequence[str], data: str) -> None:
+    """mount(2) of an overlay whose layers' names would not fit into a page.
+
+    Each layer is opened, and called ``/proc/self/fd/N``: room for 230 of them.
+    """
+    opened: list[int] = []
+    try:
+        opened.extend(path.open_directory(layer) for layer in layers)
+        lower = ":".join(f"/proc/self/fd/{fd}" for fd in opened)
+        kernel.mount("overlay", target, "overlay", MountFlag(0), data.replace("{}", lower, 1))
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _escaped(place: str, more: str = "") -> str:
+    """A path in which overlayfs' own separators are not separators."""
+    for sign in "\\," + more:
+        place = place.replace(sign, "\\" + sign)
+    return place
+
+
+def _own_user_namespace(spec: Spec) -> bool:
+    return any(namespace.type == "user" for namespace in spec.linux.namespaces)

@@ -1,0 +1,154 @@
+"""The doors to the cgroup file systems: a directory is a group, a file is a knob.
+
+Lowest layer, no decisions. The kernel has no system call for cgroups: mkdir(2)
+makes one, write(2) sets a limit or moves a process, rmdir(2) removes one.
+What it answers to a write is one errno, so the reasons that errno can have
+stand here, beside the write. Manual: cgroups(7). Read
+``isolation/cgroups`` next, for which of them are made and written.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from minirun.steps import syscall
+
+#: How long rmdir waits for processes that have died and not left yet, in seconds.
+PATIENCE = 2.0
+
+
+@syscall("mkdir")
+def mkdir_parent(path: str) -> None:
+    """Makes a group that containers share, such as ``minirun``; it may exist."""
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        return
+
+
+@syscall("mkdir")
+def mkdir(path: str) -> None:
+    """Makes a container's own group, new, with no limit from an earlier life.
+
+    One that exists is removed first, which the kernel refuses (EBUSY) while
+    there are processes in it: two containers never share one by accident.
+    """
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            raise _explained(error, "choose another cgroupsPath: this group is in use") from error
+        os.mkdir(path, 0o755)
+
+
+@syscall("rmdir")
+def rmdir(path: str) -> None:
+    """Removes a group; one that is gone is fine. Raises OSError (EBUSY) if it is in use.
+
+    A process that was waited for leaves its group a moment after wait(2) has
+    returned, so EBUSY is asked again, for up to PATIENCE seconds.
+    """
+    deadline = time.monotonic() + PATIENCE
+    pause = 0.0001
+    while True:
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline or children(path):
+                raise
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        else:
+            return
+
+
+@syscall("write", "cgroups(7)")
+def write(path: str, text: str) -> None:
+    """Writes ``text`` to a group's file in one write(2), which is one command.
+
+    Raises OSError; ``remedy`` on it says what the errno means for this file.
+    """
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(file, text.encode())
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise _explained(error, _remedy(os.path.basename(path), error.errno)) from None
+
+
+def read(path: str) -> str:
+    """The text of a group's file; empty if there is no such file or group."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read().decode().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        if error.errno in (errno.ENODEV, errno.EOPNOTSUPP):  # removed while we read; not a domain
+            return ""
+        raise
+
+
+def children(path: str) -> list[str]:
+    """The groups directly below ``path``."""
+    try:
+        with os.scandir(path) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _explained(error: OSError, remedy: str) -> OSError:
+    if remedy:
+        error.remedy = remedy  # type: ignore[attr-defined]  # steps.hint looks for it
+    return error
+
+
+def _remedy(file: str, number: int | None) -> str:
+    if number == errno.EROFS:
+        return "this host mounts its cgroups read-only: mount them read-write"
+    if number == errno.ENOENT and file.startswith("memory.swap"):
+        return "the kernel does not account swap: leave the swap limit out, or boot with swapaccount=1"
+    if number == errno.ENOENT and file != "cgroup.procs" and file != "tasks":
+        return "the kernel has no such file in this group: see cgroups(7), and the kernel's cgroup-v2.rst"
+    return _REMEDIES.get((file, number or 0), "")
+
+
+_BUSY_PARENT = (
+    "move the processes of that group into a child of it: below a group that has "
+    "processes of its own no controller can be enabled (cgroups(7), no internal processes)"
+)
+_CPUS = "ask only for CPUs and memory nodes that the parent group has: see `lscpu`"
+_MEMSW = "swap counts memory plus swap: it may not be below the memory limit"
+
+#: What an errno means, by file: the kernel's documentation, gathered.
+_REMEDIES: dict[tuple[str, int], str] = {
+    ("cgroup.subtree_control", errno.EBUSY): _BUSY_PARENT,
+    ("cgroup.subtree_control", errno.ENOENT): "the parent group does not pass this controller on",
+    ("cgroup.procs", errno.EBUSY): _BUSY_PARENT,
+    ("cgroup.procs", errno.ENOSPC): _CPUS,
+    ("tasks", errno.ENOSPC): _CPUS,
+    ("cpuset.cpus", errno.EINVAL): _CPUS,
+    ("cpuset.cpus", errno.ERANGE): _CPUS,
+    ("cpuset.cpus", errno.EACCES): _CPUS,
+    ("cpuset.mems", errno.EINVAL): _CPUS,
+    ("cpuset.mems", errno.ERANGE): _CPUS,
+    ("cpuset.mems", errno.EACCES): _CPUS,
+    ("memory.limit_in_bytes", errno.EBUSY): "the group uses more than that already",
+    ("memory.limit_in_bytes", errno.EINVAL): _MEMSW,
+    ("memory.memsw.limit_in_bytes", errno.EINVAL): _MEMSW,
+    ("memory.memsw.limit_in_bytes", errno.EBUSY): "the group uses more than that already",
+    ("cpu.max", errno.EINVAL): "the period is from 1000 to 1000000 us, the quota at least 1000 us",
+    ("cpu.cfs_quota_us", errno.EINVAL): "a quota is at least 1000 us, and below the parent group's share",
+    ("cpu.cfs_period_us", errno.EINVAL): "a period is from 1000 to 1000000 us",
+    ("io.max", errno.ENODEV): "limit a whole disk, not a partition: see `lsblk` for MAJ:MIN",
+    ("devices.allow", errno.EPERM): "the parent group is not allowed that device itself",
+}

@@ -1,0 +1,194 @@
+"""Processes: made by clone3(2), watched through pidfds, replaced by execve(2).
+
+Layer ``linux``. minirun has one thread, so the child of a bare clone3 may go
+on in the same interpreter. A forked child ends in ``execve`` or ``leave``,
+never in the parent's cleanup. Read ``container/create.py`` next.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from minirun.linux.libc import raw
+from minirun.linux.namespace import CloneFlag, join
+from minirun.steps import syscall
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+_SIGCHLD = 17
+_SIGKILL = 9
+_CLOSE_RANGE_CLOEXEC = 4
+_LAST_FD = 0xFFFFFFFF
+
+
+class _CloneArgs(ctypes.Structure):
+    """struct clone_args of <linux/sched.h>, version 2 (with ``cgroup``)."""
+
+    _fields_ = [
+        (name, ctypes.c_uint64)
+        for name in (
+            "flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup".split()
+        )
+    ]
+
+
+def _show_clone3(flags: CloneFlag, cgroup: str | None = None, join_user: str = "") -> str:
+    into = f', cgroup="{cgroup}"' if cgroup else ""
+    return f"clone3({{flags={_with_cgroup(flags, cgroup)}, exit_signal=SIGCHLD{into}}})"
+
+
+@syscall("clone3", show=_show_clone3)
+def clone3(flags: CloneFlag, cgroup: str | None = None) -> int:
+    """Makes a child in new namespaces; 0 in the child, its pid in the parent.
+
+    ``cgroup`` is the cgroup v2 directory in which the child is born (Linux
+    5.7): cheaper than moving it there, and no moment outside its limits.
+    """
+    args = _CloneArgs(exit_signal=_SIGCHLD)
+    fd = -1
+    if cgroup:
+        fd = os.open(cgroup, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        args.cgroup = fd
+    args.flags = int(_with_cgroup(flags, cgroup))
+    try:
+        return raw("clone3", ctypes.byref(args), ctypes.sizeof(args))
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+@syscall("clone3", show=lambda user, flags, cgroup=None: f'setns("{user}", CLONE_NEWUSER) and, from inside, '
+         + _show_clone3(flags | CloneFlag.PARENT, cgroup))
+def clone3_inside(user: str, flags: CloneFlag, cgroup: str | None = None) -> int:
+    """clone3 from inside the user namespace ``user``, as a child of the caller.
+
+    The new namespaces belong to the user namespace that their maker stands in,
+    and the caller must not lose its own: so a helper process goes in and clones
+    with CLONE_PARENT. Gives 0 in the child, its pid in the caller.
+    """
+    reading, writing = os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        try:
+            os.close(reading)
+            join(user, CloneFlag.NEWUSER)
+            pid = clone3(flags | CloneFlag.PARENT, cgroup)
+            if pid == 0:
+                os.close(writing)
+                return 0
+            os.write(writing, b"%d" % pid)
+            leave(0)
+        except OSError as error:
+            os.write(writing, b"-%d" % (error.errno or 5))
+            leave(1)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        pid = int(answer.read() or -5)
+    os.waitpid(helper, 0)
+    if pid < 0:
+        raise OSError(-pid, os.strerror(-pid), user)
+    return pid
+
+
+def kill_and_reap(pid: int) -> None:
+    """Ends the child ``pid`` with SIGKILL and takes its status; gone already is fine."""
+    try:
+        os.kill(pid, _SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+def kill_and_wait(pid: int) -> None:
+    """Ends ``pid``, which need not be a child, and waits until it is dead."""
+    import select
+
+    try:
+        pidfd = pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        pidfd_send_signal(pidfd, _SIGKILL)
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.poll()
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(pidfd)
+
+
+def _with_cgroup(flags: CloneFlag, cgroup: str | None) -> CloneFlag:
+    return flags | CloneFlag.INTO_CGROUP if cgroup else flags
+
+
+def fork(child: Callable[[], object]) -> int:
+    """Runs ``child()`` in a new process, which then ends; gives its pid.
+
+    The child's exit status is what ``child`` returns (None is 0), 125 when it raises.
+    """
+    pid = os.fork()
+    if pid == 0:
+        status = 125
+        try:
+            status = int(child() or 0)  # type: ignore[call-overload]  # int or None
+        finally:
+            leave(status)
+    return pid
+
+
+def leave(status: int) -> NoReturn:
+    """Ends this process at once: no atexit, no flush of what the parent buffered."""
+    os._exit(status)
+
+
+def _show_execve(path: object, args: Sequence[str], env: Sequence[str]) -> str:
+    shown = ", ".join(f'"{arg}"' for arg in args)
+    return f'execve("{path}", [{shown}], [/* {len(env)} vars */])'
+
+
+@syscall("execve", show=_show_execve)
+def execve(path: str, args: Sequence[str], env: Sequence[str]) -> NoReturn:
+    """Replaces this process by the program at ``path``; ``env`` are NAME=VALUE strings."""
+    pairs = (item.partition("=") for item in env)
+    os.execve(path, list(args), {name: value for name, _, value in pairs})
+
+
+@syscall("setsid")
+def setsid() -> None:
+    """Makes the caller the leader of a new session, without a terminal."""
+    os.setsid()
+
+
+def pidfd_open(pid: int) -> int:
+    """A file descriptor for ``pid``: readable once it is dead, never another process."""
+    return os.pidfd_open(pid)
+
+
+def pidfd_send_signal(pidfd: int, number: int) -> None:
+    """Sends signal ``number`` to exactly the process that ``pidfd`` was opened for."""
+    raw("pidfd_send_signal", pidfd, number, 0, 0)
+
+
+@syscall("close_range")
+def close_on_exec(first: int) -> None:
+    """Marks every descriptor from ``first`` up close-on-exec (Linux 5.11)."""
+    raw("close_range", first, _LAST_FD, _CLOSE_RANGE_CLOEXEC)
+
+
+def start_time(pid: int) -> int:
+    """When ``pid`` began, in clock ticks since boot: with the pid, an identity.
+
+    0 when there is no such process or it is dead already (a zombie).
+    See proc(5), /proc/PID/stat, fields 3 and 22.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])

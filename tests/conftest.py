@@ -1,0 +1,169 @@
+"""What the tests share: a store with busybox in it, the command, and the look for leaks.
+
+The tests have directories of their own; nothing is read from or written to
+/var/lib/minirun and /run/minirun, and the containers of the machine's user are
+left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import minirun as package
+from tests import leaks
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+#: Tests in here start no containers: the look for leaks would only cost time.
+QUIET = "unit"
+
+
+class Minirun:
+    """Runs the command ``minirun``, the same code as the tests import."""
+
+    def __init__(self, root: Path, state: Path) -> None:
+        self.root = root
+        self.state = state
+        # The interpreter of the tests, and the package wherever they have it from.
+        found = str(Path(package.__path__[0]).parent)
+        self.environment = {**os.environ, "PYTHONPATH": found}
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def command(self, *words: str) -> list[str]:
+        """The words of ``minirun WORDS`` with the tests' own directories."""
+        where = ["--root", str(self.root), "--state", str(self.state)]
+        return [sys.executable, "-m", "minirun", *where, *words]
+
+    def __call__(
+        self,
+        *words: str,
+        input: str | None = None,
+        check: bool = False,
+        timeout: float = 60,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs ``minirun WORDS``; ``check`` fails the test if the exit code is not 0.
+
+        ``env`` is added to the environment; the other options are subprocess.run's.
+        """
+        if input is None:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        done = subprocess.run(
+            self.command(*words),
+            input=input,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=timeout,
+            env={**self.environment, **(env or {})},
+            check=False,
+            **options,
+        )
+        if check and done.returncode:
+            pytest.fail(f"minirun {' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def popen(self, *words: str, **options: Any) -> subprocess.Popen[Any]:
+        """Starts ``minirun WORDS`` without waiting for it; options as subprocess.Popen's."""
+        options.setdefault("env", self.environment)
+        return subprocess.Popen(self.command(*words), **options)
+
+    def remove_all(self) -> None:
+        """Removes every container of this store."""
+        for directory in (self.root / "containers", self.state / "containers"):
+            ids = sorted(os.listdir(directory)) if directory.is_dir() else []
+            for id in ids:
+                self("rm", "-f", id)
+
+
+@pytest.fixture(scope="session")
+def test_dir() -> Iterator[Path]:
+    """A directory for this session, on a file system that an overlay may write to."""
+    directory = Path(tempfile.mkdtemp(prefix="minirun-tests.", dir=_place_for_an_upperdir()))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def root_dir(test_dir: Path) -> Path:
+    """--root of the session: images (busybox, once asked for) and containers."""
+    return test_dir / "root"
+
+
+@pytest.fixture(scope="session")
+def state_dir(test_dir: Path) -> Path:
+    """--state of the session."""
+    return test_dir / "state"
+
+
+@pytest.fixture(scope="session")
+def busybox_archive() -> Path:
+    """The image busybox as an OCI archive, built by rootfs-builder if it is not up to date."""
+    if os.geteuid():
+        pytest.skip("this machine lacks: root")
+    builder = [sys.executable, "-B", REPOSITORY / "rootfs-builder" / "build.py", "busybox"]
+    done = subprocess.run(builder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return REPOSITORY / "rootfs-builder" / "output" / "busybox.tar"
+
+
+@pytest.fixture(scope="session")
+def busybox_rootfs(test_dir: Path, busybox_archive: Path) -> Path:
+    """busybox as a plain directory, for tests without images and for the peers; leave it as it is."""
+    rootfs = test_dir / "busybox"
+    with tarfile.open(busybox_archive) as archive:
+        layer = max(archive.getmembers(), key=lambda member: member.size)
+        content = archive.extractfile(layer)
+        assert content
+        rootfs.mkdir()
+        subprocess.run(["tar", "-xzp", "--numeric-owner", "-C", rootfs], input=content.read(), check=True)
+    return rootfs
+
+
+@pytest.fixture(scope="session")
+def loaded_minirun(root_dir: Path, state_dir: Path, busybox_archive: Path) -> Minirun:
+    """The command, on a store with busybox in it. Ask for ``minirun`` instead."""
+    command = Minirun(root_dir, state_dir)
+    command("load", "-i", str(busybox_archive), check=True)
+    return command
+
+
+@pytest.fixture
+def minirun(loaded_minirun: Minirun) -> Iterator[Minirun]:
+    """``minirun("run", "--rm", "busybox", "true")``: the result as subprocess.run has it.
+
+    The containers that the test leaves are removed after it.
+    """
+    yield loaded_minirun
+    loaded_minirun.remove_all()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves a mount, a cgroup or a process behind."""
+    if QUIET in Path(request.path).relative_to(REPOSITORY).parts:
+        yield
+        return
+    ours = str(request.getfixturevalue("test_dir"))
+    before = leaks.traces(ours)
+    yield
+    if left := leaks.wait_for(lambda: leaks.traces(ours) - before):
+        pytest.fail("the test left behind:\n  " + "\n  ".join(sorted(left)))
+
+
+def _place_for_an_upperdir() -> str:
+    """/tmp, or where that is an overlay itself (a test in a container), /dev/shm."""
+    kind = subprocess.run(
+        ["stat", "-f", "-c", "%T", "/tmp"], capture_output=True, text=True, check=False
+    ).stdout
+    return "/dev/shm" if "overlay" in kind else "/tmp"

@@ -1,0 +1,115 @@
+"""Walks steps in a mount namespace of a forked child, and looks at what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from minirun.errors import MinirunError
+from minirun.isolation import devices, mounts, overlay
+from minirun.linux.namespace import CloneFlag, unshare
+from minirun.spec import Linux, Mount, Process, Root, Spec
+from minirun.steps import HOST, INIT, Step, Walk
+from minirun.values import replace
+
+
+def make_spec(root: Path, mounts: Sequence[Mount] = (), **linux: Any) -> Spec:
+    """A container with one layer below ``root``/layer and its own directories beside it."""
+    layer = root / "layer"
+    layer.mkdir(exist_ok=True)
+    return Spec(
+        id="test",
+        process=Process(args=("true",)),
+        root=Root(
+            path=str(root / "rootfs"),
+            layers=(str(layer),),
+            upperdir=str(root / "upper"),
+            workdir=str(root / "work"),
+        ),
+        mounts=tuple(mounts),
+        linux=Linux(**linux),
+    )
+
+
+def filesystem(spec: Spec) -> list[Step]:
+    """The steps of the container's file system, in the order of container/plan.py."""
+    return [
+        *overlay.host_steps(spec),
+        *mounts.host_steps(spec),
+        *mounts.private_root(spec),
+        *overlay.mount(spec),
+        *mounts.populate(spec),
+        *devices.steps(spec),
+        *mounts.pivot(spec),
+        *mounts.protect(spec),
+    ]
+
+
+@contextlib.contextmanager
+def host_side(steps: Sequence[Step]) -> Iterator[Walk]:
+    """Does the host's steps, and takes them back."""
+    walk = Walk(steps, HOST)
+    try:
+        walk.run()
+        yield walk
+    finally:
+        walk.undo()
+
+
+def inside(spec: Spec, look: Callable[[], Any], flags: CloneFlag = CloneFlag(0)) -> Any:
+    """What ``look`` says in a container's file system; an error comes as ``{"error": ...}``."""
+    steps = filesystem(spec)
+    with host_side(steps) as walk:
+        return in_child(lambda: (Walk(steps, INIT, dict(walk.results)).run(), look())[1], flags)
+
+
+def in_child(work: Callable[[], Any], flags: CloneFlag = CloneFlag(0)) -> Any:
+    """The result of ``work`` in a child with its own mount namespace, through JSON."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        answer: Any = {"error": "died"}
+        try:
+            unshare(CloneFlag.NEWNS | flags)
+            answer = work()
+        except (MinirunError, OSError) as error:
+            answer = {"error": str(error)}
+        except BaseException:
+            answer = {"error": traceback.format_exc()}
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            os.write(writing, json.dumps(answer).encode())
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(text)
+
+
+def mountinfo() -> dict[str, dict[str, str]]:
+    """Mount point -> the last mount there: its options, type, source, super options, propagation."""
+    found = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        kind, source, superblock = after.split(" ", 2)
+        found[fields[4]] = {
+            "options": fields[5],
+            "tags": " ".join(fields[6:]),
+            "type": kind,
+            "source": source,
+            "super": superblock,
+        }
+    return found
+
+
+def with_root(spec: Spec, **changes: Any) -> Spec:
+    """``spec`` with another ``root``."""
+    return replace(spec, root=replace(spec.root, **changes))
