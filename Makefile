@@ -70,7 +70,7 @@ clean: ## sweep what dead containers left, then remove everything that was made 
 # --- Debian packages, installed only if they are missing ------------------------
 
 NEEDED := ca-certificates python3 python3-venv python3-dev gcc libc6-dev musl-tools libcap-dev busybox-static
-PEERS  := runc crun podman skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux
+PEERS  := tini runc crun podman skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux
 
 .PHONY: packages packages-images packages-test
 packages:

@@ -75,6 +75,16 @@ class Call:
     def __call__(self, results: dict[str, Any]) -> Any:
         return self.function(*[_resolve(arg, results) for arg in self.args])
 
+    def resolved(self, results: dict[str, Any]) -> Call:
+        """The same call with what its Refs stand for; one without a result yet stays."""
+        return Call(
+            self.function,
+            *[
+                _resolve(arg, results) if isinstance(arg, Ref) and arg.name in results else arg
+                for arg in self.args
+            ],
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Call):
             return NotImplemented
@@ -177,20 +187,21 @@ class Walk:
 
     def do(self, number: int, step: Step) -> None:
         """Does one step. Raises StepFailed (or the call's own MinirunError)."""
-        if self.fault:
-            self.fault(number, "before")
         # Noted before it is done: a step of several calls may fail in the middle.
         self.done.append(step)
         outcome: Any = None
-        for call in step.calls:
-            try:
+        call = step.calls[0]
+        try:
+            if self.fault:
+                self.fault(number, "before")
+            for call in step.calls:
                 outcome = self._call(number, step, call)
-            except MinirunError:
-                raise
-            except OSError as error:
-                raise StepFailed(
-                    f"cannot {step.title}", f"{call}: {reason(error)}", hint(error)
-                ) from error
+        except MinirunError:
+            raise
+        except OSError as error:
+            raise StepFailed(
+                f"cannot {step.title}", f"{call}: {reason(error)}", hint(error)
+            ) from error
         if step.result:
             self.results[step.result] = outcome
         if self.fault:
@@ -208,6 +219,7 @@ class Walk:
     def _call(self, number: int, step: Step, call: Call) -> Any:
         if self.trace is None:
             return call(self.results)
+        call = call.resolved(self.results)
         if call.name == "execve":
             self.trace(number, step, call, "", 0.0)
         start = time.perf_counter()

@@ -14,9 +14,11 @@ errors name the place: ``Expected `str`, got `int` - at `$.mounts[0].type```.
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # typing's own constant, without the price of typing
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, dataclass_transform
+    from typing import Any, ClassVar, TypeVar, dataclass_transform
 
     V = TypeVar("V", bound="Value")
     T = TypeVar("T")
@@ -51,6 +53,10 @@ class _ValueType(type):
 
 class Value(metaclass=_ValueType):
     """A record whose fields are set once, by keyword."""
+
+    if TYPE_CHECKING:  # the metaclass has them; mypy looks here
+        __fields__: ClassVar[tuple[str, ...]]
+        __defaults__: ClassVar[dict[str, Any]]
 
     def __init__(self, **given: Any) -> None:
         put = object.__setattr__
@@ -104,6 +110,44 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def revive(raw: Any, kind: type[T]) -> T:
+    """The way back from ``plain``, for a record that minirun itself wrote.
+
+    Nothing is checked, and nothing is imported for it: the kinds of the inner
+    values are read off the annotations. What comes from outside goes through
+    ``decode``. Raises KeyError or TypeError for what ``plain`` did not write.
+    """
+    return kind(
+        **{
+            field: _revived(raw[field], *_inner(kind, field))
+            for field in kind.__fields__  # type: ignore[attr-defined]  # a Value's
+            if field in raw
+        }
+    )
+
+
+def _inner(kind: Any, field: str) -> tuple[str, Any]:
+    """The annotation of ``field``, and the Value class that it mentions, if any."""
+    for base in kind.__mro__:
+        text = base.__dict__.get("__annotations__", {}).get(field)
+        if text is not None:
+            names = vars(sys.modules[base.__module__])
+            words = text.replace("[", " ").replace("]", " ").replace(",", " ").replace("|", " ").split()
+            found = (names.get(word) for word in words)
+            return text, next((value for value in found if isinstance(value, _ValueType)), None)
+    raise KeyError(field)
+
+
+def _revived(raw: Any, annotation: str, kind: Any) -> Any:
+    if isinstance(raw, list):
+        return tuple(revive(item, kind) if kind else item for item in raw)
+    if kind is None or raw is None:
+        return raw
+    if annotation.startswith("dict["):
+        return {key: revive(item, kind) for key, item in raw.items()}
+    return revive(raw, kind)
 
 
 def decode(raw: bytes | str, kind: type[T], what: str) -> T:
@@ -160,11 +204,14 @@ def _teach_msgspec(kind: Any) -> None:
     hints = typing.get_type_hints(kind)
     for name in kind.__fields__:
         if name in kind.__defaults__:
-            default = kind.__defaults__[name]
-            field: Any = dataclasses.field(default_factory=lambda value=default: value)
+            field: Any = dataclasses.field(default_factory=_giver(kind.__defaults__[name]))
         else:
             field = dataclasses.field()
         field.name, field.type = name, hints[name]
         field._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # msgspec asks for it
         fields[name] = field
         _teach_msgspec(hints[name])
+
+
+def _giver(default: Any) -> Any:
+    return lambda: default

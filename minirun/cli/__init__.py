@@ -26,7 +26,6 @@ def main() -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Runs one command line; its exit code. What goes wrong is said on stderr."""
-    debug = "--debug" in argv[:3]  # before the command: --root DIR --debug
     try:
         code = _quickly(argv)
         return _thoroughly(argv) if code is None else code
@@ -35,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         return _hush()
     except Exception as error:
-        if debug:
+        if _wants_traceback(argv):
             import traceback
 
             traceback.print_exc()
@@ -71,6 +70,13 @@ def _thoroughly(argv: Sequence[str]) -> int:
     from minirun.cli.app import run_app
 
     return run_app(argv or ["--help"])
+
+
+def _wants_traceback(argv: Sequence[str]) -> bool:
+    from minirun.cli import flags, quick
+
+    before = quick.read(flags.GLOBAL, argv)
+    return before is not None and "--debug" in before[0]
 
 
 def _explain(error: Exception) -> int:

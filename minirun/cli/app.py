@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from minirun.cli import main_of
-from minirun.cli.flags import GLOBAL, TABLES, Flag, Table
+from minirun.cli.flags import GLOBAL, TABLES
 from minirun.cli.settings import located
+from minirun.cli.table import Flag, Table
 from minirun.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def run_app(argv: Sequence[str]) -> int:
         result = app.main(args=list(argv), prog_name="minirun", standalone_mode=False)
     except click.exceptions.Abort as error:
         raise KeyboardInterrupt from error
+    except SystemExit as error:  # click's way with a reader that has left
+        raise BrokenPipeError from error
     except click.ClickException as error:
         raise _usage_error(error) from error
     return result if isinstance(result, int) else 0
@@ -181,10 +184,12 @@ def _argument(word: str) -> click.Argument:
 
 
 @click.pass_context
-def _remember(ctx: click.Context, version: bool, **found: Any) -> None:
+def _remember(ctx: click.Context, /, version: bool, **found: Any) -> None:
     given = {f"--{name.removeprefix('flag_')}": found[name] for name in found}
     texts = {
-        name: ["true" if value is True else value] for name, value in given.items() if value not in (None, False)
+        name: ["true" if value is True else value]
+        for name, value in given.items()
+        if value not in (None, False)
     }
     ctx.obj = located(GLOBAL.value(texts, ()))
 
@@ -202,7 +207,12 @@ app = Commands(
     params=[
         *(_option(GLOBAL, flag) for flag in GLOBAL.flags),
         click.Option(
-            ["--version"], is_flag=True, is_eager=True, expose_value=True, callback=_show_version, help="Show the version."
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=True,
+            callback=_show_version,
+            help="Show the version.",
         ),
     ],
     callback=_remember,

@@ -19,6 +19,12 @@ def main(settings: Settings, options: Options) -> int:
     say_network_once(store, options)
     with prepare(store, options) as prepared:
         write_cidfile(options.cidfile, prepared.home.id)
-        start.launch(prepared.home, prepared.record, autostart=False, trace=tracer(options.trace))
+        start.launch(
+            prepared.home,
+            prepared.record,
+            prepared.lock,
+            autostart=False,
+            trace=tracer(options.trace),
+        )
     print(prepared.home.id)
     return 0

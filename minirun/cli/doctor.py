@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--format", "form", metavar="FORMAT", help="table, json, or fields such as '{{.name}} {{.status}}'.")
+@click.option(
+    "--format", "form", metavar="FORMAT", help="table, json, or fields such as '{{.name}} {{.status}}'."
+)
 @click.pass_obj
 def command(settings: Settings, form: str | None) -> int:
     """Check what this host can do, and say how to fix the rest.

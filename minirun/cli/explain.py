@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from minirun.cli.flags import ExplainOptions
-    from minirun.steps import Step
+    from minirun.steps import Call, Step
 
 #: Stands for the id that ``run`` would draw, so that two plans differ in what matters.
 ID = "0" * 64
@@ -97,13 +97,15 @@ def _with(options: ExplainOptions, flags: str) -> Options:
     changes: dict[str, Any] = {}
     for name in {flag.field for flag in table.flags if flag.name in found[0]}:
         old, new = getattr(options, name), getattr(more, name)
-        changes[name] = {**old, **new} if isinstance(new, dict) else old + new if isinstance(new, tuple) else new
+        changes[name] = (
+            {**old, **new} if isinstance(new, dict) else old + new if isinstance(new, tuple) else new
+        )
     return replace(options, **changes)
 
 
 def _plan(settings: Settings, options: Options) -> list[Step]:
-    from minirun.container.execute import running_pid
     from minirun.container.plan import plan
+    from minirun.container.prepare import pid_of
     from minirun.container.specify import lend, spec_of
     from minirun.container.state import Store
     from minirun.image import store as images
@@ -111,8 +113,8 @@ def _plan(settings: Settings, options: Options) -> list[Step]:
 
     store = Store(root=settings.root, state=settings.state)
     image = images.resolve(settings.root, options.image)
-    lent = lend(store.container(ID), FIRST_ID)
-    spec = spec_of(options, image, ID, lent, lambda name: running_pid(store.find(name)))
+    lent = lend(store.container(ID), image.layers, options.init, FIRST_ID)
+    spec = spec_of(options, image.config, ID, lent, lambda name: pid_of(store, name))
     return plan(spec, layout(), f"{settings.root}/seccomp")
 
 
@@ -124,9 +126,9 @@ def difference(before: Sequence[Step], after: Sequence[Step]) -> list[Change]:
     """
     from difflib import SequenceMatcher
 
-    names = [[(step.side, step.title) for step in steps] for steps in (before, after)]
+    old_names, new_names = ([(step.side, step.title) for step in steps] for steps in (before, after))
     changes: list[Change] = []
-    for what, a, a_end, b, b_end in SequenceMatcher(None, *names, autojunk=False).get_opcodes():
+    for what, a, a_end, b, b_end in SequenceMatcher(None, old_names, new_names, autojunk=False).get_opcodes():
         if what == "equal":
             pairs = zip(before[a:a_end], after[b:b_end], strict=True)
             changes += [
@@ -141,7 +143,11 @@ def difference(before: Sequence[Step], after: Sequence[Step]) -> list[Change]:
 
 
 def _calls(step: Step) -> list[str]:
-    return [str(call) for call in step.calls]
+    return [_text(call) for call in step.calls]
+
+
+def _text(call: Call) -> str:
+    return str(call).replace(ID, "ID")
 
 
 def as_json(number: int, step: Step) -> dict[str, object]:
@@ -150,7 +156,7 @@ def as_json(number: int, step: Step) -> dict[str, object]:
         "number": number,
         "side": step.side,
         "step": step.title,
-        "calls": [{"name": call.name, "call": str(call), "manual": call.manual} for call in step.calls],
+        "calls": [{"name": call.name, "call": _text(call), "manual": call.manual} for call in step.calls],
         "why": step.why,
         "chapter": step.chapter,
     }
@@ -164,7 +170,8 @@ def _show_plan(steps: Sequence[Step], json: bool) -> None:
         return
     count = sum(len(step.calls) for step in steps)
     _show([("", number, step, _calls(step)) for number, step in enumerate(steps, 1)])
-    print(f"\n{len(steps)} steps, {count} calls. None was made: `minirun run --trace` makes and shows them.")
+    print(f"\n{len(steps)} steps, {count} calls, and none was made. ID is drawn by `minirun run`,")
+    print("which shows the same list as it happens with --trace.")
 
 
 def _show_difference(changes: Sequence[Change], json: bool) -> None:

@@ -3,7 +3,7 @@
 Pure functions from a word to a value, in docker's notation; a ``ValueError``
 says in its message why the word will not do. A ``Kind`` joins such a function
 to what help and errors show of it. Imported by every start, so neither ``re``
-nor ``json`` here. Read ``flags.py`` next, the table that uses them.
+nor ``json`` here. Read ``table.py`` next, which uses them.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ def text(text: str) -> str:
 def words(text: str) -> tuple[str, ...]:
     """One of several words, for a flag that can be given again and again."""
     return (word(text),)
+
+
+def texts(text: str) -> tuple[str, ...]:
+    """One of several texts, which may be empty."""
+    return (text,)
 
 
 def boolean(text: str) -> bool:
@@ -151,18 +156,9 @@ def _decimal(number: str) -> float:
 
 def signal(text: str) -> int:
     """A signal's number, from ``TERM``, ``SIGTERM``, ``RTMIN+3`` or ``15``."""
-    import _signal  # the C half of signal, which has the names and no enum
+    from minirun.container.signals import number  # rare, so not paid for by every start
 
-    if text.isascii() and text.isdigit():
-        number = int(text)
-        if not 1 <= number <= _signal.SIGRTMAX:
-            raise ValueError(f"signals go from 1 to {int(_signal.SIGRTMAX)}")
-        return number
-    name, plus, offset = text.upper().removeprefix("SIG").partition("+")
-    base = getattr(_signal, f"SIG{name}", None) if not name.startswith("_") else None
-    if not isinstance(base, int) or (plus and name != "RTMIN"):
-        raise ValueError("there is no such signal: see `kill -l` or signal(7)")
-    return int(base) + (integer(offset) if plus else 0)
+    return number(text)
 
 
 def bytes_rate(text: str) -> tuple[tuple[str, int], ...]:
@@ -274,13 +270,6 @@ def trace(text: str) -> str:
     if text == "json":
         return "json"
     return "text" if text == "text" or boolean(text) else ""
-
-
-def clock(text: str) -> str:
-    """``host``, ``private``, or how far the container's clocks shall be shifted."""
-    if text not in ("host", "private"):
-        duration(text)
-    return text
 
 
 def publish(text: str) -> str:

@@ -1,10 +1,8 @@
 """The flags of ``run`` and of the other commands that must start fast.
 
-One table says which flags there are. Two readers take it: ``quick.py``, which
-costs nothing and leaves alone what it is not sure of, and click (``app.py``),
-which knows about help and mistakes. Either hands over the words as they stood,
-and ``Table.value`` makes the same typed value of them. Names and meanings are
-docker's, where docker has the flag. Read ``container/options.py`` next.
+Names and meanings are docker's, where docker has the flag; ``table.py`` tells
+how they are read. A flag fills the field of its name in a value of
+``container/options.py``; read that next.
 """
 
 from __future__ import annotations
@@ -12,85 +10,8 @@ from __future__ import annotations
 from minirun.cli import flag_values as read
 from minirun.cli.flag_values import Kind
 from minirun.cli.settings import Settings
+from minirun.cli.table import Flag, Table
 from minirun.container.options import ExecOptions, Options, StartOptions
-from minirun.errors import UsageError
-from minirun.values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-
-class Flag:
-    """One flag: ``names`` as typed ("-m --memory"), the kind of its value, help.
-
-    It fills the field of its long name, unless ``field`` names another.
-    """
-
-    __slots__ = ("field", "help", "kind", "name", "names")
-
-    def __init__(self, names: str, kind: Kind, help: str, field: str = "") -> None:
-        self.names = names.split(" ")
-        self.name = self.names[-1]
-        self.kind = kind
-        self.help = help
-        self.field = field or self.name[2:].replace("-", "_")
-
-    def value(self, text: str) -> Any:
-        """The value that ``text`` stands for. Raises UsageError."""
-        try:
-            return self.kind.read(text)
-        except ValueError as error:
-            raise UsageError(
-                f"{self.name} {text!r} is not understood", str(error), f"use {self.kind.like}"
-            ) from error
-
-
-class Table:
-    """The flags of one command, by the headings of its help, and what they fill.
-
-    ``words`` names the fields for what stands after the flags: one word each,
-    but ``name*`` takes all that are left, ``name+`` too and wants at least one.
-    """
-
-    def __init__(
-        self, kind: type[Value], words: str, help: str, sections: Mapping[str, Sequence[Flag]]
-    ) -> None:
-        self.kind = kind
-        self.words = words.split()
-        self.help = help
-        self.sections = sections
-        self.flags = [flag for flags in sections.values() for flag in flags]
-
-    def value(self, given: Mapping[str, Sequence[str]], words: Sequence[str]) -> Any:
-        """The command's options, from the texts given to each flag by name.
-
-        In the order of the table, so that --env wins over --env-file.
-        Raises UsageError that names the flag.
-        """
-        fields: dict[str, Any] = {}
-        for flag in self.flags:
-            for text in given.get(flag.name, ()):
-                value = flag.value(text)
-                if isinstance(value, tuple):
-                    value = fields.get(flag.field, ()) + value
-                elif isinstance(value, dict):
-                    value = {**fields.get(flag.field, {}), **value}
-                fields[flag.field] = value
-        for place, name in enumerate(self.words):
-            many = name[-1] in "*+"
-            fields[name.rstrip("*+")] = tuple(words[place:]) if many else words[place]
-        return self.kind(**fields)
-
-    def complete(self, words: Sequence[str]) -> bool:
-        """Whether as many words were given as the command needs, and no more."""
-        needed = sum(not name.endswith("*") for name in self.words)
-        takes_more = bool(self.words) and self.words[-1][-1] in "*+"
-        return len(words) == needed or (takes_more and len(words) > needed)
-
-    def gathers(self, flag: Flag) -> bool:
-        """Whether the flag may be given several times, each adding to the others."""
-        return isinstance(self.kind.__defaults__[flag.field], (tuple, dict))
 
 
 def _namespace(*choices: str, prefixes: tuple[str, ...] = ("container:",)) -> Kind:
@@ -111,13 +32,15 @@ CPUS = Kind(read=read.cpus, metavar="NUMBER", like="a number of CPUs such as 0.5
 SIGNAL = Kind(read=read.signal, metavar="SIGNAL", like="a signal such as TERM, SIGKILL or 9")
 TIMEOUT = Kind(read=read.seconds, metavar="SECONDS", like="a time such as 10, 90s or 1m30s, or -1 for ever")
 ENV = Kind(read=read.environment, metavar="NAME[=VALUE]", like="NAME=VALUE, or NAME for the caller's value")
-ENV_FILE = Kind(read=read.environment_file, metavar="FILE", like="a readable file with a NAME=VALUE on each line")
+ENV_FILE = Kind(
+    read=read.environment_file, metavar="FILE", like="a readable file with a NAME=VALUE on each line"
+)
 LABEL = Kind(read=read.pair, metavar="NAME[=VALUE]", like="NAME=VALUE")
 LABEL_FILE = Kind(read=read.label_file, metavar="FILE", like="a readable file with a NAME=VALUE on each line")
 SETTING = Kind(read=read.setting, metavar="NAME=VALUE", like="NAME=VALUE")
 STREAM = Kind(read=read.streams, metavar="STREAM", like="stdin, stdout or stderr")
 UMASK = Kind(read=read.octal, metavar="OCTAL", like="permission bits such as 022")
-CLOCK = Kind(read=read.clock, metavar="host|private|OFFSET", like="host, private, or a shift such as 1h or -2d")
+OFFSET = Kind(read=read.duration, metavar="TIME", like="a time such as 90, 1h30m or -2d")
 TRACE = Kind(read=read.trace, metavar="[=json]", like="--trace or --trace=json", switch=True)
 PUBLISH = Kind(read=read.publish, metavar="PORT", like="--network host")
 
@@ -131,7 +54,9 @@ def _number(low: int, high: int) -> Kind:
 
 
 BYTES = Kind(read=read.bytes_rate, metavar="PATH:RATE", like="a device and a rate, such as /dev/sda:10m")
-OPERATIONS = Kind(read=read.operations_rate, metavar="PATH:RATE", like="a device and a rate, such as /dev/sda:1000")
+OPERATIONS = Kind(
+    read=read.operations_rate, metavar="PATH:RATE", like="a device and a rate, such as /dev/sda:1000"
+)
 
 STARTED = (
     Flag("-d --detach", SWITCH, "Run in the background and print the id."),
@@ -162,28 +87,51 @@ PROGRAM = (
     Flag("--domainname", NAME, "The NIS domain's name inside."),
 )
 FILES = (
-    Flag("-v --volume", _many("SOURCE:PATH[:OPTIONS]", "/on/the/host:/inside[:ro]"), "Mount a directory or a volume."),
-    Flag("--mount", _many("KEY=VALUE,...", "type=bind,source=/on/the/host,target=/inside"), "Mount, spelled out."),
+    Flag(
+        "-v --volume",
+        _many("SOURCE:PATH[:OPTIONS]", "/on/the/host:/inside[:ro]"),
+        "Mount a directory or a volume.",
+    ),
+    Flag(
+        "--mount",
+        _many("KEY=VALUE,...", "type=bind,source=/on/the/host,target=/inside"),
+        "Mount, spelled out.",
+    ),
     Flag("--tmpfs", _many("PATH[:OPTIONS]", "/path[:size=64m,mode=1777]"), "Mount an empty tmpfs."),
     Flag("--read-only", SWITCH, "Let the program write to volumes and tmpfs only."),
     Flag("--shm-size", SIZE, "The size of /dev/shm."),
-    Flag("--device", _many("PATH[:PATH[:rwm]]", "/dev/fuse or /dev/sda:/dev/xvda:r"), "Give access to a device."),
+    Flag(
+        "--device",
+        _many("PATH[:PATH[:rwm]]", "/dev/fuse or /dev/sda:/dev/xvda:r"),
+        "Give access to a device.",
+    ),
 )
 SEEN = (
-    Flag("--net --network", _namespace("none", "host", prefixes=("container:", "ns:")), "The network it sees."),
+    Flag(
+        "--net --network", _namespace("none", "host", prefixes=("container:", "ns:")), "The network it sees."
+    ),
     Flag("-p --publish", PUBLISH, "Not yet: needs a network with a bridge.", field="network"),
     Flag("--ipc", _namespace("private", "shareable", "none", "host"), "The System V IPC and message queues."),
     Flag("--uts", _namespace("private", "host"), "The host name it sees."),
     Flag("--pid", _namespace("private", "host"), "The processes it sees."),
     Flag("--userns", _namespace("host", "private", "auto"), "The users and capabilities it has."),
     Flag("--cgroupns", _namespace("private", "host"), "The cgroups it sees."),
-    Flag("--time", CLOCK, "The clocks since boot; OFFSET shifts them."),
+    Flag(
+        "--time",
+        Kind(read=read.one_of("host", "private"), metavar="host|private", like="host or private"),
+        "The clocks since boot that it sees.",
+    ),
+    Flag("--time-offset", OFFSET, "Shift those clocks, in a time namespace of its own."),
 )
 MAY = (
     Flag("--privileged", SWITCH, "All capabilities and devices, no filter, nothing masked."),
     Flag("--cap-add", _many("CAP", "a capability such as NET_ADMIN, or ALL"), "Add a capability."),
     Flag("--cap-drop", _many("CAP", "a capability such as CHOWN, or ALL"), "Drop a capability."),
-    Flag("--security-opt", _many("OPTION", "seccomp=FILE.json"), "seccomp=, no-new-privileges=, mask=, unmask= ..."),
+    Flag(
+        "--security-opt",
+        _many("OPTION", "seccomp=FILE.json"),
+        "seccomp=, no-new-privileges=, mask=, unmask= ...",
+    ),
     Flag("--sysctl", SETTING, "Set a kernel parameter of the container's namespaces."),
     Flag("--ulimit", _many("NAME=SOFT[:HARD]", "nofile=1024:2048"), "Set a resource limit of setrlimit(2)."),
     Flag("--oom-score-adj", _number(-1000, 1000), "How soon the OOM killer picks it."),
@@ -197,8 +145,16 @@ GETS = (
     Flag("-c --cpu-shares", _number(2, 262144), "Its weight when CPUs are short; 1024 is usual."),
     Flag("--cpu-period", _number(1000, 1000000), "The period of --cpu-quota, in microseconds."),
     Flag("--cpu-quota", _number(-1, 1 << 40), "CPU time within a period, in microseconds."),
-    Flag("--cpuset-cpus", Kind(read=read.word, metavar="CPUS", like="a list such as 0-2,4"), "Run on these CPUs only."),
-    Flag("--cpuset-mems", Kind(read=read.word, metavar="NODES", like="a list such as 0-1"), "Use these memory nodes."),
+    Flag(
+        "--cpuset-cpus",
+        Kind(read=read.word, metavar="CPUS", like="a list such as 0-2,4"),
+        "Run on these CPUs only.",
+    ),
+    Flag(
+        "--cpuset-mems",
+        Kind(read=read.word, metavar="NODES", like="a list such as 0-1"),
+        "Use these memory nodes.",
+    ),
     Flag("--pids-limit", _number(-1, 1 << 22), "Limit its processes; -1 for no limit."),
     Flag("--blkio-weight", _number(10, 1000), "Its weight when disks are busy."),
     Flag("--device-read-bps", BYTES, "Limit reading from a device, bytes a second."),
@@ -224,7 +180,7 @@ class ExplainOptions(Options):
     diff: tuple[str, ...] = ()
 
 
-DIFF = _many("FLAGS", "a quoted list of flags such as --diff '--privileged'")
+DIFF = Kind(read=read.texts, metavar="FLAGS", like="a quoted list of flags such as --diff '--privileged'")
 EXPLAINED = (
     Flag("--json", SWITCH, "Print the plan as JSON."),
     Flag("--diff", DIFF, "Show what these flags change; twice compares the two."),
@@ -253,7 +209,9 @@ GLOBAL = Table(Settings, "", "Containers, as a list of system calls.", {"Options
 TABLES = {
     "run": Table(Options, "image command*", "Create a container and start it.", CREATE),
     "create": Table(Options, "image command*", "Create a container; `start` runs it.", CREATE),
-    "start": Table(StartOptions, "containers+", "Start created or stopped containers.", {"Options": ATTACHED}),
+    "start": Table(
+        StartOptions, "containers+", "Start created or stopped containers.", {"Options": ATTACHED}
+    ),
     "exec": Table(
         ExecOptions, "container command+", "Run one more program in a container.", {"Options": EXECUTED}
     ),

@@ -32,13 +32,9 @@ def show(rows: Sequence[Row], columns: Columns, form: str | None = None) -> None
         show_json(list(rows))
     elif form and "{{" in form:
         for row in rows:
-            print(filled(form, row))
+            print(field(form, row))
     elif form not in (None, "", "table"):
-        raise UsageError(
-            f"--format {form!r} is not understood",
-            "it is no form of output that minirun has",
-            "use table, json, or fields such as '{{.ID}} {{.Names}}'",
-        )
+        raise _no_form(form)
     elif sys.stdout.isatty():
         show_table(rows, columns)
     else:
@@ -93,25 +89,37 @@ def plain_lines(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
         yield "   ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
 
 
-def filled(form: str, row: Row) -> str:
-    """``form`` with each ``{{.Key}}`` replaced; keys match whatever their case."""
-    known = {_plain_key(key): value for key, value in row.items()}
+def field(form: str, thing: Row) -> str:
+    """``form`` with each ``{{.key}}`` or ``{{.key.key}}`` replaced; whatever their case."""
+    if "{{" not in form:
+        raise _no_form(form)
     head, *parts = form.replace("\\t", "\t").split("{{")
     for part in parts:
-        name, end, tail = part.partition("}}")
-        key = _plain_key(name.strip().removeprefix("."))
-        if not end or key not in known:
-            raise UsageError(
-                f"--format: there is no field {{{{{name}}}}}",
-                "a field is one name in braces; Go's templates are not supported",
-                f"use {' '.join('{{.' + known_key + '}}' for known_key in row)}",
-            )
-        head += cell(known[key]) + tail
+        path, end, tail = part.partition("}}")
+        value: object = thing
+        for name in path.strip().removeprefix(".").split("."):
+            keys = {_plain_key(key): key for key in value} if isinstance(value, dict) else {}
+            if not end or _plain_key(name) not in keys:
+                raise UsageError(
+                    f"--format: there is no field {{{{{path}{end}",
+                    "a field is one name in braces; Go's templates are not supported",
+                    f"here one can use {' '.join('{{.' + key + '}}' for key in thing)}",
+                )
+            value = value[keys[_plain_key(name)]]  # type: ignore[index]  # keys is empty unless it is a dict
+        head += cell(value) + tail
     return head
 
 
 def _plain_key(key: str) -> str:
     return key.lower().replace("_", "")
+
+
+def _no_form(form: str) -> UsageError:
+    return UsageError(
+        f"--format {form!r} is not understood",
+        "it is no form of output that minirun has",
+        "use table, json, or fields such as '{{.ID}} {{.Names}}'",
+    )
 
 
 def cell(value: object) -> str:
@@ -138,7 +146,14 @@ def human_size(number: float) -> str:
 
 def human_duration(seconds: float) -> str:
     """A length of time as one says it: ``3 minutes``."""
-    units = (("year", 31557600), ("month", 2629800), ("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60))
+    units = (
+        ("year", 31557600),
+        ("month", 2629800),
+        ("week", 604800),
+        ("day", 86400),
+        ("hour", 3600),
+        ("minute", 60),
+    )
     for name, length in units:
         count = int(seconds // length)
         # Two of a unit say more than one of the next: 36 hours, not 1 day.

@@ -13,7 +13,7 @@ from minirun.values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minirun.cli.flags import Flag, Table
+    from minirun.cli.table import Flag, Table
 
     #: What was given to each flag, by its long name; and the words behind the flags.
     Given = tuple[dict[str, list[str]], list[str]]

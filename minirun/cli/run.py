@@ -29,6 +29,7 @@ def main(settings: Settings, options: Options) -> int:
         client, pid = start.launch(
             prepared.home,
             prepared.record,
+            prepared.lock,
             autostart=True,
             greeting=_greeting(options),
             trace=tracer(options.trace),
@@ -67,7 +68,7 @@ def _foreground(prepared: Prepared, options: Options, client: Channel, pid: int)
         return 0
     finally:
         if options.rm and session.is_over:
-            after.remove_ended(prepared.home)
+            after.remove_ended(prepared.home, prepared.record)
             client.send_if_heard(monitor.DONE)
     return report_exit(ended)
 

@@ -11,7 +11,9 @@ from minirun import __version__
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="How to print it."
+)
 def command(form: str) -> None:
     """Show the versions of minirun and of what it stands on."""
     from minirun.cli.output import show_record

@@ -12,7 +12,7 @@ import sys
 
 from minirun.container import delete
 from minirun.container.locks import Lock
-from minirun.container.state import Home, Store
+from minirun.container.state import Home, Record, Store
 
 
 def main() -> None:
@@ -22,13 +22,16 @@ def main() -> None:
     remove_ended(Store(root=root, state=state).container(id))
 
 
-def remove_ended(home: Home) -> None:
-    """Removes a container that was run with --rm; somebody else's removal is fine."""
+def remove_ended(home: Home, record: Record | None = None) -> None:
+    """Removes a container that was run with --rm; somebody else's removal is fine.
+
+    ``record`` spares reading it again.
+    """
     lock = Lock(home)
     if not lock.acquire(wait=True):
         return
     try:
         if home.exists():
-            delete.forget(home, home.record())
+            delete.forget(home, record or home.record())
     finally:
         lock.release()

@@ -18,7 +18,7 @@ import _socket  # the C module: importing socket costs 9 ms
 from minirun.container import channel as channels
 from minirun.container import console, monitor
 from minirun.container.channel import Channel
-from minirun.container.state import Exit, Home
+from minirun.container.state import Exit, Home, parse
 from minirun.errors import MinirunError
 from minirun.linux import process
 from minirun.values import TYPE_CHECKING
@@ -115,7 +115,7 @@ class Session:
                     if events & (select.POLLIN | select.POLLHUP | select.POLLERR):
                         phase, payload, _ = self.client.receive()
                         if phase == monitor.FAILED:
-                            failed = channels.failure(payload)
+                            failed = channels.failure_in(payload)
                         elif phase == monitor.EXITED:
                             self.is_over = True
                             if failed:
@@ -196,13 +196,10 @@ class Session:
 
 def decode_exit(payload: bytes) -> Exit:
     """exit.json as a value. Raises the error that kept the program from starting."""
-    import json
-
-    told = json.loads(payload)
-    error = told.get("error")
-    if error:
-        raise channels.failure(json.dumps(error).encode())
-    return Exit(**{name: told[name] for name in Exit.__fields__ if name in told})
+    ended = parse(payload, Exit, "exit.json")
+    if ended.error:
+        raise channels.failure(ended.error)
+    return ended
 
 
 def _write(phase: bytes, payload: bytes) -> None:

@@ -117,7 +117,7 @@ def wait(channel: Channel, phase: bytes) -> int | None:
     if got == phase:
         return fds[0] if fds else None
     if got == FAILED:
-        raise failure(payload)
+        raise failure_in(payload)
     raise PeerDied(
         "the other side of the start died",
         f"end of file while waiting for {_PHASE_NAMES[phase]}",
@@ -155,19 +155,24 @@ def describe(error: BaseException) -> bytes:
     return json.dumps(told).encode()
 
 
-def failure(payload: bytes) -> MinirunError:
-    """The error that ``describe`` wrote."""
+def failure_in(payload: bytes) -> MinirunError:
+    """The error that ``describe`` wrote, as text."""
     import json
 
-    told = json.loads(payload)
-    kind = errors.BY_NAME.get(told.get("kind", ""), MinirunError)
-    return kind(told.get("what", ""), told.get("why", ""), told.get("remedy", ""))
+    return failure(json.loads(payload))
+
+
+def failure(told: dict[str, str | int]) -> MinirunError:
+    """The error that ``describe`` wrote, parsed."""
+    kind = errors.BY_NAME.get(str(told.get("kind", "")), MinirunError)
+    what, why, remedy = (str(told.get(part, "")) for part in ("what", "why", "remedy"))
+    return kind(what, why, remedy)
 
 
 def raise_if_failed(phase: bytes, payload: bytes) -> None | NoReturn:
     """Raises what a FAILED packet carries; other phases pass."""
     if phase == FAILED:
-        raise failure(payload)
+        raise failure_in(payload)
     return None
 
 

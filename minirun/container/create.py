@@ -45,6 +45,8 @@ class Launch(Value):
     home: Home
     record: Record
     plan: Sequence[Step]
+    lock: Lock
+    """The container's, held by the caller; the new processes let go of their copies."""
     autostart: bool = False
     """The monitor opens the gate at once."""
     greeting: tuple[bytes, ...] = ()
@@ -59,7 +61,7 @@ def create(launch: Launch) -> Channel:
     """Makes the container, and gives a client's end of a channel to its monitor.
 
     CREATED or FAILED is the first packet to come; see ``wait_created``. The
-    caller holds the container's ``lock``; the monitor.lock is taken here.
+    caller holds the container's ``lock``; its monitor.lock is taken here.
     """
     home = launch.home
     life = Lock(home, "monitor.lock")
@@ -93,6 +95,7 @@ def wait_created(client: Channel) -> int:
 def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> NoReturn:
     """The parent-to-be: walks the HOST steps, then becomes the monitor."""
     other.close()  # or nobody would ever see end of file on it
+    launch.lock.release()  # or it would be held until the program runs
     process.setsid()
     os.chdir("/")
     credentials.set_name("minirun:[host]")
@@ -112,6 +115,7 @@ def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> No
                 ours.close()
                 client.close()
                 streams.close_monitor_ends()
+                os.close(life)
                 _init_side(launch, inits, results)
         inits.close()
         streams.close_container_ends()
@@ -165,6 +169,10 @@ def _listen(runtime: int) -> int:
     """The socket where clients meet the monitor; a path through /proc, for
     sun_path holds 108 bytes only (unix(7))."""
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+    try:
+        os.unlink("attach.sock", dir_fd=runtime)  # an earlier monitor's
+    except FileNotFoundError:
+        pass
     sock.bind(f"/proc/self/fd/{runtime}/attach.sock")
     sock.listen(_BACKLOG)
     return sock.detach()

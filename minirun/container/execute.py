@@ -15,7 +15,7 @@ from minirun.container import plan
 from minirun.container.channel import Channel
 from minirun.container.state import Home
 from minirun.errors import Conflict
-from minirun.isolation import cgroups, rlimits, users
+from minirun.isolation import cgroups, privileges, users
 from minirun.isolation.cgroups.layout import Layout, layout
 from minirun.linux import credentials, namespace, process, terminal
 from minirun.linux.namespace import CloneFlag
@@ -54,6 +54,7 @@ def execute(
     when the container does not run, and what kept the program from starting.
     """
     pid = running_pid(home)
+    privileges.check(spec)
     steps = exec_plan(spec, layout(), f"{home.store.root}/seccomp", joined(pid))
     ours, inits = Channel.pair()
     results: dict[str, Any] = {
@@ -138,12 +139,13 @@ def _host_steps(spec: Spec, where: Layout, flags: CloneFlag) -> Iterator[Step]:
 
 def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> Iterator[Step]:
     yield Step(
-        "lead a session", Call(process.setsid), why="signals of our terminal are ours to pass on"
-    ) if spec.process.terminal else Step(
         "show the stage in ps",
         Call(credentials.set_name, "minirun:[init]"),
         why="until it becomes the program",
     )
+    yield privileges.undumpable()  # the container's processes see us from the first moment
+    if spec.process.terminal:
+        yield Step("lead a session", Call(process.setsid), why="its terminal will be another one")
     yield from cgroups.init_steps(spec, where)
     others = flags & ~CloneFlag.NEWPID
     if others:
@@ -163,7 +165,6 @@ def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> I
         )
     if spec.process.terminal:
         yield from _terminal()
-    yield from rlimits.steps(spec)
     yield from plan.look_up(spec)
     yield Step(
         "tell that all is ready",

@@ -44,8 +44,8 @@ def read(home: Home, tail: int | None = None, since: str = "", follow: bool = Fa
     client = wait.watch(home) if follow else None
     events = inotify.watch(home.data, _CHANGES) if client else -1
     log = _Log(path)
-    old = list(log.new_lines()) if tail is not None else log.new_lines()
-    yield from _since(iter(_last(old, tail)) if tail is not None else iter(old), since)
+    old = log.new_lines()
+    yield from _since(old if tail is None else iter(_last(list(old), tail)), since)
     if client is None:
         return
     poll = select.poll()

@@ -96,6 +96,8 @@ def become(home: Home, record: Record, fds: Descriptors, init: int, autostart: b
         arguments.append("stdin_once=1")
     if record.oomFile:
         arguments.append(f"oom={record.oomFile}")
+    if record.killFile:
+        arguments.append(f"killfile={record.killFile}")
     arguments += [f"cgroup={directory}" for directory in record.cgroups]
     arguments += _after(home, record, fds.lock)
     for fd in (fds.runtime, fds.data, fds.lock, fds.listen, fds.channel, *optional.values()):

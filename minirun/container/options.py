@@ -16,7 +16,8 @@ class Options(Value):
     """Everything that ``run`` and ``create`` can be told.
 
     Sizes are bytes, ``stop_timeout`` is seconds, ``cpus`` is a number of CPUs,
-    a rate is a device's path and a number each second, None is "not said". ``volume``, ``mount``, ``tmpfs``, ``device``,
+    a rate is a device's path and a number each second, ``time_offset`` is
+    seconds, None is "not said". ``volume``, ``mount``, ``tmpfs``, ``device``,
     ``ulimit`` and ``security_opt`` hold the user's words, which the layer that
     keeps the promise reads.
     """
@@ -66,6 +67,7 @@ class Options(Value):
     userns: str = "host"
     cgroupns: str = "private"
     time: str = "host"
+    time_offset: float = 0.0
 
     # What it may.
     privileged: bool = False

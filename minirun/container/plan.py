@@ -59,18 +59,22 @@ def plan(spec: Spec, layout: Layout, filters: str) -> list[Step]:
 def host_steps(spec: Spec, layout: Layout) -> Iterator[Step]:
     """What the parent prepares, and the birth of the child."""
     yield from overlay.host_steps(spec)  # an upperdir of its own
+    yield from mounts.host_steps(spec)  # what -v names and is not there yet
     yield from cgroups.host_steps(spec, layout)  # limits stand before anyone can exceed them
     yield from namespaces.before_clone(spec)  # pid and time take effect in children only
     yield from namespaces.clone(spec, cgroups.clone_into(spec, layout))
     yield from namespaces.after_clone(spec)
     yield from users.maps(spec)  # from outside: the child cannot map itself freely
     yield from users.idmapped_store(spec)
+    yield from rlimits.oom_score_adj(spec)
     yield _wake(HOST, channel.HOST_SIDE_DONE, *([users.TREE] if _maps_store(spec) else []))
 
 
 def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
     """What PID 1 does to itself before it becomes the program, in this order."""
     yield from begin()
+    if namespaces.path_of(spec, "pid"):
+        yield privileges.undumpable()  # others can see us there
     yield _wait_for_host(spec)
     yield from cgroups.init_steps(spec, layout)  # while the host's /sys is still visible
     yield from namespaces.cut_cgroup(spec)  # after joining: its root is where we stand
@@ -79,7 +83,6 @@ def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
     yield from hostname.steps(spec)
     if namespaces.is_new(spec, "mount"):
         yield from filesystem(spec)
-    yield from rlimits.steps(spec)
     yield from look_up(spec)  # create fails here, not start
     yield _wake(INIT, channel.READY, *([_MASTER] if spec.process.terminal else []))
     yield _gate()  # state: created. `start` opens it
@@ -204,6 +207,7 @@ def confine(spec: Spec, filters: str) -> Iterator[Step]:
         why="an open directory of the host would be a way out (CVE-2024-21626)",
         chapter="10",
     )
+    yield from rlimits.steps(spec)  # late: a small nofile would hit our own set-up
     if spec.process.noNewPrivileges:
         yield from privileges.drop(spec)
         yield from syscall_filter.steps(spec, filters)  # last: it filters what follows

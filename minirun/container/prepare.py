@@ -7,13 +7,13 @@ name and a range of ids, and writes the Spec. ``create.py`` is the second half.
 from __future__ import annotations
 
 import os
+import signal
 
-from minirun import native
-from minirun.container import delete, id_ranges, names, specify
+from minirun.container import delete, id_ranges, names, signals, specify
 from minirun.container.locks import Lock
 from minirun.container.options import Options
 from minirun.container.state import Home, Record, Store, reserve_name, timestamp
-from minirun.errors import Conflict, MinirunError
+from minirun.errors import Conflict, InvalidInput, MinirunError
 from minirun.image import store as images
 from minirun.image.config import check_platform
 from minirun.isolation import cgroups
@@ -22,6 +22,8 @@ from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minirun.image.config import Image
+    from minirun.isolation.cgroups.layout import Layout
+    from minirun.spec import Spec
 
 _TRIES = 8
 
@@ -82,14 +84,8 @@ def _reserve(store: Store) -> tuple[Home, Lock]:
 
 def _record(home: Home, options: Options, image: Image) -> Record:
     name = _take_name(home, options)
-    lent = specify.Lent(
-        layers=image.layers,
-        rootfs=f"{home.data}/rootfs",
-        upperdir=f"{home.data}/upper",
-        workdir=f"{home.data}/work",
-        init=native.path("init") if options.init else "",
-        first_id=id_ranges.take(home) if options.userns in ("private", "auto") else 0,
-    )
+    own_ids = options.userns in ("private", "auto")
+    lent = specify.lend(home, image.layers, options.init, id_ranges.take(home) if own_ids else 0)
     spec = specify.spec_of(options, image.config, home.id, lent, lambda other: pid_of(home.store, other))
     where = layout()
     return Record(
@@ -99,16 +95,27 @@ def _record(home: Home, options: Options, image: Image) -> Record:
         imageId=image.id,
         created=timestamp(),
         command=spec.process.args,
-        labels={**image.config.Labels, **options.label},
+        labels={**image.config.labels, **options.label},
         spec=spec,
         remove=options.rm,
         interactive=options.interactive,
         detached=options.detach,
         stopSignal=_stop_signal(options, image),
         stopTimeout=10 if options.stop_timeout is None else int(options.stop_timeout),
+        anonymousVolumes=specify.anonymous_volumes(spec),
         cgroups=cgroups.directories(spec, where),
         oomFile=cgroups.oom_file(spec, where) or "",
+        killFile=_kill_file(spec, where),
     )
+
+
+def _kill_file(spec: Spec, where: Layout) -> str:
+    """cgroup.kill on v2, a list of pids on v1; needed where PID 1 does not end all."""
+    groups = cgroups.directories(spec, where)
+    v2 = cgroups.clone_into(spec, where)
+    if v2:
+        return f"{v2}/cgroup.kill"
+    return f"{groups[0]}/cgroup.procs" if groups else ""
 
 
 def _take_name(home: Home, options: Options) -> str:
@@ -129,11 +136,16 @@ def _take_name(home: Home, options: Options) -> str:
 def _stop_signal(options: Options, image: Image) -> int:
     if options.stop_signal is not None:
         return options.stop_signal
-    if not image.config.StopSignal:
-        return 15
-    from minirun.container.signals import number
-
-    return number(image.config.StopSignal)
+    if not image.config.stop_signal:
+        return int(signal.SIGTERM)
+    try:
+        return signals.number(image.config.stop_signal)
+    except ValueError as error:
+        raise InvalidInput(
+            f"image {options.image} has a stop signal that does not exist",
+            f"{image.config.stop_signal!r}: {error}",
+            "give another one: --stop-signal TERM",
+        ) from error
 
 
 def pid_of(store: Store, name: str) -> int:

@@ -7,9 +7,12 @@ written. The defaults are docker's, but that no_new_privs is on.
 
 from __future__ import annotations
 
+import os
+
 from minirun.container.options import Options
-from minirun.errors import UsageError, Unsupported
-from minirun.isolation import mounts, privileges
+from minirun.errors import Unsupported, UsageError
+from minirun.isolation import privileges
+from minirun.isolation.mounts.defaults import masked_paths, readonly_paths
 from minirun.linux import capability
 from minirun.spec import Capabilities, Seccomp
 from minirun.values import TYPE_CHECKING, Value, decode, replace
@@ -41,16 +44,25 @@ def privileges_of(options: Options, uid: int) -> Privileges:
     found = Privileges(
         capabilities=privileges.sets(_capabilities(options), uid),
         seccomp=None if options.privileged else DEFAULT_SECCOMP,
-        masked=() if options.privileged else tuple(mounts.MASKED_PATHS),
-        readonly=() if options.privileged else tuple(mounts.READONLY_PATHS),
+        masked=masked_paths(options.privileged, _throttled_cpus()),
+        readonly=readonly_paths(options.privileged),
     )
     for word in options.security_opt:
         name, _, value = word.partition("=")
         reader = _READERS.get(name)
         if reader is None:
-            raise _not_understood(word, f"there is no option {name!r}", f"the options are {', '.join(_READERS)}")
+            raise _not_understood(
+                word, f"there is no option {name!r}", f"the options are {', '.join(_READERS)}"
+            )
         found = reader(found, value, word)
     return found
+
+
+def _throttled_cpus() -> int:
+    """How many CPUs have a folder that counts their thermal throttling; all or none."""
+    if not os.path.exists("/sys/devices/system/cpu/cpu0/thermal_throttle"):
+        return 0
+    return os.cpu_count() or 0
 
 
 def _capabilities(options: Options) -> tuple[str, ...]:
@@ -77,7 +89,9 @@ def _seccomp(found: Privileges, value: str, word: str) -> Privileges:
             raw = file.read()
     except OSError as error:
         raise _not_understood(
-            word, f"the profile cannot be read: {error.strerror}", "use seccomp=unconfined or seccomp=FILE.json"
+            word,
+            f"the profile cannot be read: {error.strerror}",
+            "use seccomp=unconfined or seccomp=FILE.json",
         ) from error
     return replace(found, seccomp=decode(raw, Seccomp, f"the seccomp profile {value}"))
 
@@ -113,7 +127,9 @@ def _unmask(found: Privileges, value: str, word: str) -> Privileges:
     paths = _paths(value, word)
     hidden = {*found.masked, *found.readonly}
     if unknown := [path for path in paths if path not in hidden]:
-        raise _not_understood(word, f"{', '.join(unknown)} is not masked", f"masked are {', '.join(sorted(hidden))}")
+        raise _not_understood(
+            word, f"{', '.join(unknown)} is not masked", f"masked are {', '.join(sorted(hidden))}"
+        )
     return replace(
         found,
         masked=tuple(path for path in found.masked if path not in paths),

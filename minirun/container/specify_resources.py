@@ -76,5 +76,7 @@ def _rate(flag: str, path: str, rate: int) -> ThrottleDevice:
     except OSError as error:
         why = str(error.strerror)
     if why:
-        raise UsageError(f"{flag}: {path} cannot be limited", why, "name a disk such as /dev/sda; `lsblk` lists them")
+        raise UsageError(
+            f"{flag}: {path} cannot be limited", why, "name a disk such as /dev/sda; `lsblk` lists them"
+        )
     return ThrottleDevice(major=os.major(found.st_rdev), minor=os.minor(found.st_rdev), rate=rate)

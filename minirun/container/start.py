@@ -14,6 +14,7 @@ from minirun.container.channel import Channel
 from minirun.container.locks import Lock
 from minirun.container.state import Home, Record
 from minirun.errors import Conflict, MinirunError
+from minirun.isolation import privileges, rlimits
 from minirun.isolation.cgroups.layout import layout
 from minirun.values import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def launch(
     home: Home,
     record: Record,
+    lock: Lock,
     autostart: bool,
     greeting: tuple[bytes, ...] = (),
     again: bool = False,
@@ -34,12 +36,13 @@ def launch(
 ) -> tuple[Channel, int]:
     """Creates the container's process; a client of its monitor, and its pid.
 
-    The caller holds the container's lock.
+    ``lock`` is the container's, held by the caller.
     """
     request = create.Launch(
         home=home,
         record=record,
         plan=plan_of(home, record),
+        lock=lock,
         autostart=autostart,
         greeting=greeting,
         again=again,
@@ -54,6 +57,8 @@ def plan_of(home: Home, record: Record) -> list[Step]:
     """The steps of this container on this host."""
     from minirun.container.plan import plan
 
+    privileges.check(record.spec)
+    rlimits.check(record.spec)
     return plan(record.spec, layout(), f"{home.store.root}/seccomp")
 
 
@@ -64,7 +69,7 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
     streams). The next packet to come is STARTED or FAILED. Raises Conflict when it runs already, and whatever kept the
     program from starting.
     """
-    with Lock(home):
+    with Lock(home) as lock:
         record = home.record()
         status = home.status()
         if status in ("running", "creating"):
@@ -77,7 +82,7 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
             pid = home.live_pid()
         else:
             wait_for_monitor(home)
-            return launch(home, record, autostart=True, greeting=greeting, again=True)
+            return launch(home, record, lock, autostart=True, greeting=greeting, again=True)
         for packet in (*greeting, monitor.OPEN_GATE):
             client.send(packet)
         return client, pid

@@ -30,10 +30,13 @@ import os
 from minirun.errors import Conflict, InvalidInput, NotFound
 from minirun.linux import process
 from minirun.spec import Spec
-from minirun.values import TYPE_CHECKING, Value, decode, plain
+from minirun.values import TYPE_CHECKING, Value, plain, revive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 class Record(Value):
@@ -57,8 +60,10 @@ class Record(Value):
     anonymousVolumes: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
     """Its cgroup directories, the deepest first."""
-    freezer: str = ""
     oomFile: str = ""
+    """Where the kernel counts its OOM kills."""
+    killFile: str = ""
+    """By which the kernel, or the monitor, ends whatever outlives the first process."""
 
 
 class Running(Value):
@@ -156,12 +161,12 @@ class Home(Value):
 
     def record(self) -> Record:
         """What was asked for. Raises NotFound when it is gone."""
-        return decode(self._read("container.json"), Record, f"{self.data}/container.json")
+        return parse(self._read("container.json"), Record, f"{self.data}/container.json")
 
     def pending(self) -> Record | None:
         """The record of a creation that is under way, or was cut off."""
         raw = read(f"{self.data}/pending.json")
-        return decode(raw, Record, f"{self.data}/pending.json") if raw else None
+        return parse(raw, Record, f"{self.data}/pending.json") if raw else None
 
     def write_pending(self, record: Record) -> None:
         """Writes the record before anything is made, so that a crash can be swept."""
@@ -169,22 +174,27 @@ class Home(Value):
 
     def commit(self, running: Running) -> None:
         """The container is created: from here on it exists, with this process."""
-        for stale in ("started", "attach.sock"):
-            remove_file(f"{self.runtime}/{stale}")
+        remove_file(f"{self.runtime}/started")
         write_json(f"{self.runtime}/state.json", running)
         remove_file(f"{self.data}/exit.json")
+        remove_file(f"{self.runtime}/exit.json")
         if os.path.exists(f"{self.data}/pending.json"):
             os.rename(f"{self.data}/pending.json", f"{self.data}/container.json")
 
     def running(self) -> Running | None:
         """Its process, if it was created since the last boot; it may be dead."""
         raw = read(f"{self.runtime}/state.json")
-        return decode(raw, Running, f"{self.runtime}/state.json") if raw else None
+        return parse(raw, Running, f"{self.runtime}/state.json") if raw else None
 
     def exit(self) -> Exit | None:
         """How it ended, if it did."""
-        raw = read(f"{self.data}/exit.json")
-        return decode(raw, Exit, f"{self.data}/exit.json") if raw else None
+        # In the runtime directory where the disk was full.
+        raw = read(f"{self.data}/exit.json") or read(f"{self.runtime}/exit.json")
+        return parse(raw, Exit, f"{self.data}/exit.json") if raw else None
+
+    def has_exit(self) -> bool:
+        """Whether its end was recorded."""
+        return any(os.path.exists(f"{place}/exit.json") for place in (self.data, self.runtime))
 
     def started(self) -> str:
         """When its gate was opened, RFC 3339; "" if it was not."""
@@ -203,7 +213,7 @@ class Home(Value):
         Without a process it is stopped, also when nobody could record the
         exit (the monitor was killed, the machine restarted).
         """
-        if os.path.exists(f"{self.data}/exit.json") or not self.live_pid():
+        if self.has_exit() or not self.live_pid():
             return "stopped"
         return "running" if self.started() else "created"
 
@@ -278,6 +288,20 @@ def write_json(path: str, value: object) -> None:
     with open(temporary, "w") as file:
         json.dump(plain(value), file)
     os.rename(temporary, path)
+
+
+def parse(raw: bytes, kind: type[T], path: str) -> T:
+    """The record that minirun wrote to ``path``. Raises InvalidInput when it is damaged."""
+    import json
+
+    try:
+        return revive(json.loads(raw), kind)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidInput(
+            f"{path} is damaged",
+            f"{type(error).__name__}: {error}",
+            "minirun rm -f the container, or remove that file's folder",
+        ) from error
 
 
 def read(path: str) -> bytes | None:

@@ -10,7 +10,7 @@ import select
 from minirun.container import attach, monitor
 from minirun.container.channel import Channel
 from minirun.container.locks import Lock
-from minirun.container.state import Exit, Home
+from minirun.container.state import Exit, Home, parse
 from minirun.errors import NotFound
 
 
@@ -44,9 +44,7 @@ def exit_within(client: Channel, seconds: float | None) -> Exit | None:
 
 def exit_of(payload: bytes) -> Exit:
     """The Exit in a packet, also where the program never started."""
-    from minirun.values import decode
-
-    return decode(payload, Exit, "exit.json")
+    return parse(payload, Exit, "exit.json")
 
 
 def last_exit(home: Home) -> Exit:

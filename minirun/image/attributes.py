@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from minirun.image.streams import Malformed
+from minirun.image.tree import raw_name
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,27 +23,30 @@ _PAX_ATTRIBUTE = "SCHILY.xattr."
 
 
 def set_attributes(fd: int, entry: TarInfo) -> None:
+    """Owner, mode and extended attributes of an open file."""
     # The order matters: chown(2) clears set-user-ID and security.capability.
     os.fchown(fd, *owner(entry))
     os.fchmod(fd, entry.mode & 0o7777)
     if entry.pax_headers:
-        for name, value in _keptset_attributes(entry):
+        for name, value in kept_attributes(entry):
             os.setxattr(fd, name, value)
 
 
 def owner(entry: TarInfo) -> tuple[int, int]:
+    """Its uid and gid."""
     # 0xFFFFFFFF is -1: chown(2) would leave the owner as it is.
     if not (0 <= entry.uid < 0xFFFFFFFF and 0 <= entry.gid < 0xFFFFFFFF):
         raise Malformed(f"uid {entry.uid} or gid {entry.gid} is out of range")
     return entry.uid, entry.gid
 
 
-def _keptset_attributes(entry: TarInfo) -> list[tuple[str, bytes]]:
+def kept_attributes(entry: TarInfo) -> list[tuple[str, bytes]]:
+    """Its extended attributes that a layer keeps."""
     found = []
     for key, value in entry.pax_headers.items():
         name = key.removeprefix(_PAX_ATTRIBUTE)
         if name != key and name.startswith(_KEPT) and not name.startswith("user.overlay."):
-            found.append((name, _raw(value)))
+            found.append((name, raw_name(value)))
     return found
 
 

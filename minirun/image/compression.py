@@ -2,8 +2,7 @@
 
 Layer ``image``. A layer is a tar, usually within gzip or zstd; a media type
 says so, but the first bytes cannot lie. Each library is imported when its
-kind is met: gzip through isal where that is installed (two and a half times as
-fast as zlib), zstd, xz, bzip2. Read ``tar.py`` next.
+kind is met. Read ``tar.py`` next.
 """
 
 from __future__ import annotations
@@ -43,9 +42,12 @@ def plain(stream: Stream, kind: str) -> Stream:
     """
     if not kind:
         return stream
-    source = _Source(stream)
+    source: Any = _Source(stream)
     if kind == "gzip":
-        return _gzip(source)
+        import gzip
+        import zlib
+
+        return _Guarded(gzip.GzipFile(fileobj=source), (OSError, EOFError, zlib.error), kind, source)
     if kind == "zstd":
         return _zstd(source)
     if kind == "xz":
@@ -57,18 +59,7 @@ def plain(stream: Stream, kind: str) -> Stream:
     return _Guarded(bz2.BZ2File(source), (OSError, EOFError, ValueError), kind, source)
 
 
-def _gzip(source: _Source) -> Stream:
-    try:
-        from isal import igzip, isal_zlib
-    except ImportError:
-        import gzip
-        import zlib
-
-        return _Guarded(gzip.GzipFile(fileobj=source), (OSError, EOFError, zlib.error), "gzip", source)
-    return _Guarded(igzip.GzipFile(fileobj=source), (OSError, EOFError, isal_zlib.error), "gzip", source)
-
-
-def _zstd(source: _Source) -> Stream:
+def _zstd(source: Any) -> Stream:
     try:
         import zstandard
     except ImportError as error:
@@ -89,7 +80,7 @@ class _Source:
 
     def read(self, size: int = 1 << 17) -> bytes:
         try:
-            return self.stream.read(max(size, 1 << 17) if size < 0 else size)
+            return self.stream.read(size)
         except BaseException as error:
             self.failure = error
             raise
@@ -108,7 +99,9 @@ class _Source:
 class _Guarded:
     """A decompressor whose complaints become Malformed."""
 
-    def __init__(self, reader: Any, complaints: tuple[type[Exception], ...], kind: str, source: _Source) -> None:
+    def __init__(
+        self, reader: Any, complaints: tuple[type[Exception], ...], kind: str, source: _Source
+    ) -> None:
         self.reader = reader
         self.complaints = complaints
         self.kind = kind

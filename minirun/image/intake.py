@@ -26,7 +26,8 @@ from minirun.image.layout import LAYERS, OCI_LAYER, SUFFIXES, Descriptor
 from minirun.image.records import LayerRecord, Record
 from minirun.image.streams import Malformed, Passing, PutBack, drain, write_all
 from minirun.image.temporary import TemporaryDirectory
-from minirun.image.unpack import OPAQUE_ATTRIBUTES, unpack
+from minirun.image.tree import OPAQUE_ATTRIBUTES
+from minirun.image.unpack import unpack
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class Intake:
             layer.remove()
         os.close(self._lock)
         if isinstance(error, Malformed):
-            raise InvalidInput(f"cannot {self.what}", str(error), "make or fetch the archive again") from error
+            raise InvalidInput(
+                f"cannot {self.what}", str(error), "make or fetch the archive again"
+            ) from error
         if isinstance(error, OSError):
             raise disk_error(error, f"cannot {self.what}") from error
 

@@ -125,7 +125,7 @@ def read_configuration(raw: bytes, what: str) -> Configuration:
     document = decode(raw, Configuration, what)
     for diff_id in document.rootfs.diff_ids or ():
         if not is_digest(diff_id):
-            raise InvalidInput(f"{what} is not valid", f"diff_id {diff_id!r} is no sha256 digest", "make it anew")
+            raise InvalidInput(f"{what} is not valid", f"diff_id {diff_id!r} is no sha256", "make it anew")
     run = document.config or RunConfig()
     for text in (*(run.Env or ()), *(run.Entrypoint or ()), *(run.Cmd or ()), run.WorkingDir or ""):
         if "\0" in text:
@@ -158,8 +158,11 @@ def choose(manifests: tuple[Descriptor, ...], what: str) -> Descriptor:
     Its own architecture is better than one that it also runs. Raises
     Unsupported with what there is instead.
     """
+    real = [one for one in manifests if one.platform is None or one.platform.os != "unknown"]
+    if len(real) == 1:
+        return real[0]  # no choice; `run` will tell if it is for another machine
     best: list[tuple[int, int, Descriptor]] = []
-    for number, candidate in enumerate(manifests):
+    for number, candidate in enumerate(real):
         platform = candidate.platform
         if platform is None or not platform.architecture:
             best.append((1, number, candidate))  # its configuration will tell
@@ -167,13 +170,13 @@ def choose(manifests: tuple[Descriptor, ...], what: str) -> Descriptor:
             foreign = platform.architecture != machine()
             best.append((2 if foreign else 0, number, candidate))
     if not best:
-        there = {f"{m.platform.os}/{m.platform.architecture}" for m in manifests if m.platform}
+        there = {f"{m.platform.os}/{m.platform.architecture}" for m in real if m.platform}
         raise Unsupported(
             f"{what} has no image for this machine",
             f"this is linux/{machine()}, and there is {', '.join(sorted(there)) or 'nothing'}",
             f"take an archive with an image for {machine()}",
         )
-    return min(best)[2] if len(best) == 1 else min(best, key=lambda one: (one[0], _variant(one[2]), one[1]))[2]
+    return min(best, key=lambda one: (one[0], _variant(one[2]), one[1]))[2]
 
 
 def _variant(candidate: Descriptor) -> int:
@@ -187,7 +190,7 @@ def _variant(candidate: Descriptor) -> int:
     return 9 - int(variant[1:]) if int(variant[1:]) <= own else 100
 
 
-def as_json(document: dict[str, Any]) -> bytes:
+def as_json(document: dict[str, Any] | list[Any]) -> bytes:
     """A document's bytes: the same document gives the same bytes."""
     import json
 

@@ -87,8 +87,10 @@ def unpack(raw: bytes, path: str) -> Record:
         fields["config"] = ImageConfig(**fields["config"])
         return Record(**fields)
     except (EOFError, ValueError, TypeError, KeyError) as error:
-        raise InvalidInput(f"the record {path} is not readable", str(error), "load the image again") from error
+        raise InvalidInput(
+            f"the record {path} is not readable", str(error), "load the image again"
+        ) from error
 
 
 def _fields(value: Value) -> dict[str, Any]:
-    return {field: getattr(value, field) for field in value.__fields__}
+    return {field: getattr(value, field) for field in type(value).__fields__}

@@ -137,4 +137,5 @@ def is_hex(text: str) -> bool:
 
 
 def _wrong(text: str, why: str) -> InvalidInput:
-    return InvalidInput(f"{text!r} is no image name", why, "write it like busybox, me/tool:1.2 or host:5000/tool")
+    like = "write it like busybox, me/tool:1.2 or host:5000/tool"
+    return InvalidInput(f"{text!r} is no image name", why, like)

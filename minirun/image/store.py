@@ -157,7 +157,9 @@ def blob_path(root: str, digest: str) -> str:
     """Where the blob with ``digest`` is kept; the digest is checked, it may come from outside."""
     if not is_digest(digest):
         raise InvalidInput(
-            f"{digest!r} is no digest", "only sha256 and 64 digits are known here", "make the image with sha256"
+            f"{digest!r} is no digest",
+            "only sha256 and 64 digits are known here",
+            "make the image with sha256",
         )
     return f"{root}/images/blobs/sha256/{digest[7:]}"
 

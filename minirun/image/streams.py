@@ -104,9 +104,10 @@ class Passing:
 class Buffered:
     """``stream`` read in big pieces and given out in small ones, with a position."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, block: int = CHUNK) -> None:
         self.stream = stream
         self.position = 0
+        self._size = block
         self._block = b""
         self._used = 0
 
@@ -126,7 +127,7 @@ class Buffered:
         missing = size - len(pieces[0])
         self._block, self._used = b"", 0
         while missing > 0:
-            block = self.stream.read(max(CHUNK, missing))
+            block = self.stream.read(max(self._size, missing))
             if not block:
                 break
             pieces.append(block[:missing])

@@ -30,9 +30,12 @@ _COMPLAINTS = (tarfile.TarError, ValueError, IndexError, KeyError, OverflowError
 class Archive:
     """Iterate it for the entries; ``data`` gives the content of the one just met."""
 
-    def __init__(self, stream: Stream, end_mark: bool = False) -> None:
-        """``end_mark``: insist on the blocks of zeros at the end, where no digest protects it."""
-        self._input = Buffered(stream)
+    def __init__(self, stream: Stream, end_mark: bool = False, block: int = CHUNK) -> None:
+        """``end_mark``: insist on the blocks of zeros at the end, where no digest protects it.
+
+        ``block`` is how many bytes are read at once: few where contents are skipped.
+        """
+        self._input = Buffered(stream, block)
         self._headers = _Headers(self._input)
         self._parser = _Parser(fileobj=self._headers, encoding="utf-8", errors="surrogateescape")  # type: ignore[arg-type]
         self._end_mark = end_mark
@@ -47,9 +50,9 @@ class Archive:
         self._headers.left = HEADER_LIMIT
         try:
             entry = tarfile.TarInfo.fromtarfile(self._parser)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # typeshed leaves it out
             return None
-        except tarfile.EmptyHeaderError as error:
+        except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined]  # as above
             if self._end_mark or not start:
                 raise Malformed(f"it ends without its end mark at byte {start}: truncated?") from error
             return None
@@ -63,7 +66,8 @@ class Archive:
 
     def data(self, entry: tarfile.TarInfo) -> Iterator[tuple[int, bytes]]:
         """Pieces of the content and where in the file they belong; holes are left out."""
-        extents = entry.sparse if entry.sparse is not None else [(0, entry.size)]
+        sparse: list[tuple[int, int]] | None = entry.sparse  # type: ignore[assignment]  # typeshed errs
+        extents = [(0, entry.size)] if sparse is None else sparse
         for offset, size in extents:
             if offset < 0 or size < 0 or offset + size > entry.size:
                 raise Malformed("the map of a sparse file does not fit its size")

@@ -19,13 +19,13 @@ See kernel Documentation/filesystems/overlayfs.rst. Read ``lookup.py`` next.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
+from minirun.image.attributes import kept_attributes, mtime, owner, set_attributes
 from minirun.image.streams import Malformed, write_all
 from minirun.image.tar import Archive
-from minirun.linux.path import openat2
+from minirun.image.tree import HOST_ERRORS, OPEN_DIRECTORY, Tree, clean, is_whiteout, make_opaque, raw_name
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
-OPAQUE_ATTRIBUTES = ("trusted.overlay.opaque", "user.overlay.opaque")
 
 
 def unpack(stream: Stream, root: int, trash: int, end_mark: bool = False) -> int:
@@ -46,7 +45,8 @@ def unpack(stream: Stream, root: int, trash: int, end_mark: bool = False) -> int
     system; what an entry replaces is moved to ``trash``. Raises Malformed for
     what the archive did wrong and OSError for what the host could not do.
     """
-    layer = _Layer(root, trash)
+    tree = Tree(root, trash)
+    layer = _Layer(tree)
     archive = Archive(stream, end_mark)
     try:
         for entry in archive:
@@ -57,29 +57,21 @@ def unpack(stream: Stream, root: int, trash: int, end_mark: bool = False) -> int
             except (OverflowError, ValueError) as error:
                 raise Malformed(f"entry {entry.name!r} has an impossible value: {error}") from error
             except OSError as error:
-                if error.errno in _HOST:
+                if error.errno in HOST_ERRORS:
                     raise
                 raise Malformed(f"entry {entry.name!r}: {error.strerror}") from error
-        layer.finish()
+        tree.finish()
     finally:
-        layer.close()
+        tree.close()
     return layer.size
 
 
 class _Layer:
-    """The directory as it fills: open directories, and what is left for the end."""
+    """The directory as it fills, entry by entry."""
 
-    def __init__(self, root: int, trash: int) -> None:
-        self.root = root
-        self.trash = trash
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
         self.size = 0
-        #: The directories used last, by path; at least two of them stay open.
-        self._open: dict[bytes, int] = {}
-        #: Filling a directory changes its time, so times are set at the end.
-        self._times: dict[bytes, int] = {b"": 0}
-        self._discarded = 0
-        os.fchown(root, 0, 0)
-        os.fchmod(root, 0o755)
 
     def add(self, entry: TarInfo, archive: Archive) -> None:
         """Makes one entry."""
@@ -94,7 +86,8 @@ class _Layer:
         elif entry.isdir():
             self._directory(path, above, name, entry)
         elif entry.issym():
-            self._special(above, name, entry, lambda at: os.symlink(_raw(entry.linkname), name, dir_fd=at))
+            target = raw_name(entry.linkname)
+            self._special(above, name, entry, lambda at: os.symlink(target, name, dir_fd=at))
         elif entry.islnk():
             self._hard_link(path, above, name, clean(entry.linkname))
         elif entry.isfifo():
@@ -109,15 +102,15 @@ class _Layer:
     def _own_root(self, entry: TarInfo) -> None:
         if not entry.isdir():
             raise Malformed("the root of a layer must be a directory")
-        _attributes(self.root, entry)
-        self._times[b""] = _mtime(entry)
+        set_attributes(self.tree.root, entry)
+        self.tree.times[b""] = mtime(entry)
 
     def _file(self, above: bytes, name: bytes, entry: TarInfo, archive: Archive) -> None:
         def create(at: int) -> int:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             return os.open(name, flags, 0o600, dir_fd=at)
 
-        fd = self._fresh(above, name, create)
+        fd = self.tree.fresh(above, name, create)
         try:
             for offset, piece in archive.data(entry):
                 if entry.sparse is not None:
@@ -125,44 +118,44 @@ class _Layer:
                 write_all(fd, piece)
             if entry.sparse is not None:
                 os.ftruncate(fd, entry.size)
-            _attributes(fd, entry)
-            moment = _mtime(entry)
+            set_attributes(fd, entry)
+            moment = mtime(entry)
             os.utime(fd, ns=(moment, moment))
         finally:
             os.close(fd)
         self.size += entry.size
 
     def _directory(self, path: bytes, above: bytes, name: bytes, entry: TarInfo) -> None:
-        at = self._at(above)
+        at = self.tree.at(above)
         try:
             os.mkdir(name, 0o700, dir_fd=at)
         except FileExistsError:
             there = os.stat(name, dir_fd=at, follow_symlinks=False)
             if not stat.S_ISDIR(there.st_mode):
-                self._discard(at, name)
+                self.tree.discard(at, name)
                 os.mkdir(name, 0o700, dir_fd=at)
-                if _is_whiteout(there):
-                    self._hide_below(at, name)
-        fd = os.open(name, _OPEN_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+                if is_whiteout(there):
+                    self.tree.hide_below(at, name)
+        fd = os.open(name, OPEN_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
         try:
-            _attributes(fd, entry)
+            set_attributes(fd, entry)
         finally:
             os.close(fd)
-        self._times[path] = _mtime(entry)
+        self.tree.times[path] = mtime(entry)
 
     def _hard_link(self, path: bytes, above: bytes, name: bytes, target: bytes) -> None:
         source_above, _, source = target.rpartition(b"/")
         if path == target or not source:
             raise Malformed("it is a hard link to itself or to the root")
         try:
-            found = os.stat(source, dir_fd=self._existing(source_above), follow_symlinks=False)
+            found = os.stat(source, dir_fd=self.tree.existing(source_above), follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise Malformed(f"it is a hard link to {os.fsdecode(target)!r}, which is not there yet") from error
+            raise Malformed(f"it links to {os.fsdecode(target)!r}, which is not there yet") from error
         if stat.S_ISDIR(found.st_mode):
             raise Malformed(f"it is a hard link to the directory {os.fsdecode(target)!r}")
 
         def link(at: int) -> None:
-            source_at = self._existing(source_above)  # anew: making room closes directories
+            source_at = self.tree.existing(source_above)  # anew: making room closes directories
             try:
                 os.link(source, name, src_dir_fd=source_at, dst_dir_fd=at, follow_symlinks=False)
             except FileExistsError:
@@ -170,7 +163,7 @@ class _Layer:
                 if not os.path.samestat(found, os.stat(name, dir_fd=at, follow_symlinks=False)):
                     raise
 
-        self._fresh(above, name, link)
+        self.tree.fresh(above, name, link)
 
     def _device(self, above: bytes, name: bytes, entry: TarInfo) -> None:
         number = os.makedev(entry.devmajor, entry.devminor)
@@ -181,17 +174,17 @@ class _Layer:
 
     def _special(self, above: bytes, name: bytes, entry: TarInfo, make: Callable[[int], None]) -> None:
         """What has no content to open: a symbolic link, a device, a FIFO."""
-        self._fresh(above, name, make)
-        at = self._at(above)
-        os.chown(name, *_owner(entry), dir_fd=at, follow_symlinks=False)
+        self.tree.fresh(above, name, make)
+        at = self.tree.at(above)
+        os.chown(name, *owner(entry), dir_fd=at, follow_symlinks=False)
         if not entry.issym():
             os.chmod(name, entry.mode & 0o7777, dir_fd=at)
-        for attribute, value in _kept_attributes(entry):
+        for attribute, value in kept_attributes(entry):
             if attribute.startswith("user."):
                 raise Malformed("only files and directories have user attributes, see xattr(7)")
             # There is no setxattrat(2) before Linux 6.13; procfs gives the directory a path.
             os.setxattr(b"/proc/self/fd/%d/%s" % (at, name), attribute, value, follow_symlinks=False)
-        moment = _mtime(entry)
+        moment = mtime(entry)
         os.utime(name, ns=(moment, moment), dir_fd=at, follow_symlinks=False)
 
     # Whiteouts
@@ -201,37 +194,19 @@ class _Layer:
         if not any(part.startswith(WHITEOUT) for part in path.split(b"/")):
             return False
         if name == OPAQUE and b"/" + WHITEOUT not in b"/" + above:
-            self._make_opaque(self._at(above))
+            make_opaque(self.tree.at(above))
             return True
         if b"/.wh..wh." in b"/" + path:
             return True  # aufs kept its own books under such names, and old images have them
         target = name[len(WHITEOUT) :]
         if not name.startswith(WHITEOUT) or b"/" + WHITEOUT in b"/" + above or target in (b"", b".", b".."):
             raise Malformed("it is a whiteout of nothing")
-        at = self._at(above)
+        at = self.tree.at(above)
         try:
             os.mknod(target, stat.S_IFCHR, 0, dir_fd=at)
         except FileExistsError:
             # A whiteout is about the layers below; what this layer itself has stays.
             there = os.stat(target, dir_fd=at, follow_symlinks=False)
             if stat.S_ISDIR(there.st_mode):
-                self._hide_below(at, target)
+                self.tree.hide_below(at, target)
         return True
-
-    def _hide_below(self, at: int, name: bytes) -> None:
-        fd = os.open(name, _OPEN_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
-        try:
-            self._make_opaque(fd)
-        finally:
-            os.close(fd)
-
-    def _make_opaque(self, fd: int) -> None:
-        failed: list[OSError] = []
-        for attribute in OPAQUE_ATTRIBUTES:
-            try:
-                os.setxattr(fd, attribute, b"y")
-            except OSError as error:
-                # trusted. needs CAP_SYS_ADMIN, user. a file system that has it: one must work.
-                failed.append(error)
-        if len(failed) == len(OPAQUE_ATTRIBUTES):
-            raise failed[0]

@@ -128,7 +128,9 @@ def host_device(text: str) -> tuple[tuple[Device, ...], tuple[DeviceRule, ...]]:
     try:
         found = os.stat(source)
     except OSError as error:
-        raise NotFound(f"there is no device {source}", os.strerror(error.errno or 0), "look at `ls -l /dev`") from error
+        raise NotFound(
+            f"there is no device {source}", os.strerror(error.errno or 0), "look at `ls -l /dev`"
+        ) from error
     if stat.S_ISDIR(found.st_mode):
         pairs = [(place, target + place[len(source) :]) for place in _below(source)]
         if not pairs:
@@ -148,9 +150,7 @@ def host_devices() -> tuple[Device, ...]:
     own = ("/dev/pts/", "/dev/shm/", "/dev/mqueue/", "/dev/fd/")
     mine = {node.path for node in STANDARD} | {"/dev/console", "/dev/ptmx", "/dev/tty"}
     return tuple(
-        _describe(place, place)
-        for place in _below("/dev")
-        if place not in mine and not place.startswith(own)
+        _describe(place, place) for place in _below("/dev") if place not in mine and not place.startswith(own)
     )
 
 
@@ -168,7 +168,7 @@ def _split(text: str) -> tuple[str, str, str]:
     if len(parts) > 3 or not source.startswith("/") or not target.startswith("/") or not proper:
         raise UsageError(
             f"--device {text} is not understood",
-            "it is /dev/of-the-host[:/dev/in-the-container[:rwm]], with letters of rwm for read, write, mknod",
+            "it is /dev/ON-THE-HOST[:/dev/IN-THE-CONTAINER][:rwm], r for read, w for write, m for mknod",
             "for example --device /dev/fuse",
         )
     return source.rstrip("/") or "/", target.rstrip("/") or "/", access

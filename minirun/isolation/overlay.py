@@ -14,14 +14,14 @@ from __future__ import annotations
 import os
 
 from minirun.linux import mount as kernel
-from minirun.linux import path
+from minirun.linux import mountpoint, path
 from minirun.linux.mount import MountFlag
 from minirun.spec import Root, Spec
-from minirun.steps import HOST, Call, Ref, Step, syscall
+from minirun.steps import HOST, Call, Ref, Step
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 #: A descriptor of the mounted root file system: whatever is made inside goes through it.
 ROOTFS = Ref(name="rootfs")
@@ -79,7 +79,7 @@ def _overlay(spec: Spec) -> Step:
         call = Call(kernel.mount, "overlay", root.path, "overlay", MountFlag(0), data)
     else:
         short = options(root, _own_user_namespace(spec), lowerdir="{}")
-        call = Call(mount_many_layers, root.path, list(reversed(root.layers)), short)
+        call = Call(mountpoint.mount_layers, root.path, list(reversed(root.layers)), short)
     return Step(
         "mount the root file system",
         call,
@@ -106,27 +106,6 @@ def options(root: Root, userns: bool, lowerdir: str = "") -> str:
     if root.volatile:
         words.append("volatile")  # no sync at the end, Linux 5.10
     return ",".join(words)
-
-
-def _show_many(target: str, layers: Sequence[str], data: str) -> str:
-    shown = data.replace("{}", f"<{len(layers)} layers>", 1)
-    return f'mount("overlay", "{target}", "overlay", 0, "{shown}")'
-
-
-@syscall("mount", show=_show_many)
-def mount_many_layers(target: str, layers: Sequence[str], data: str) -> None:
-    """mount(2) of an overlay whose layers' names would not fit into a page.
-
-    Each layer is opened, and called ``/proc/self/fd/N``: room for 230 of them.
-    """
-    opened: list[int] = []
-    try:
-        opened.extend(path.open_directory(layer) for layer in layers)
-        lower = ":".join(f"/proc/self/fd/{fd}" for fd in opened)
-        kernel.mount("overlay", target, "overlay", MountFlag(0), data.replace("{}", lower, 1))
-    finally:
-        for fd in opened:
-            os.close(fd)
 
 
 def _escaped(place: str, more: str = "") -> str:

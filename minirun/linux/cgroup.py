@@ -16,7 +16,7 @@ import time
 from minirun.steps import syscall
 
 #: How long rmdir waits for processes that have died and not left yet, in seconds.
-PATIENCE = 2.0
+PATIENCE = 1.0
 
 
 @syscall("mkdir")
@@ -30,19 +30,15 @@ def mkdir_parent(path: str) -> None:
 
 @syscall("mkdir")
 def mkdir(path: str) -> None:
-    """Makes a container's own group, new, with no limit from an earlier life.
+    """Makes a container's own group. Raises FileExistsError if there is one.
 
-    One that exists is removed first, which the kernel refuses (EBUSY) while
-    there are processes in it: two containers never share one by accident.
+    Not even an empty one is taken over: it may be another's, who is about to
+    enter, and a limit left there by an earlier life would hold on.
     """
     try:
         os.mkdir(path, 0o755)
-    except FileExistsError:
-        try:
-            os.rmdir(path)
-        except OSError as error:
-            raise _explained(error, "choose another cgroupsPath: this group is in use") from error
-        os.mkdir(path, 0o755)
+    except OSError as error:
+        raise _explained(error, _remedy("", error.errno)) from None
 
 
 @syscall("rmdir")
@@ -115,9 +111,11 @@ def _explained(error: OSError, remedy: str) -> OSError:
 def _remedy(file: str, number: int | None) -> str:
     if number == errno.EROFS:
         return "this host mounts its cgroups read-only: mount them read-write"
+    if number == errno.EEXIST:
+        return "another container is there (choose another cgroupsPath), or a left-over: `minirun gc`"
     if number == errno.ENOENT and file.startswith("memory.swap"):
         return "the kernel does not account swap: leave the swap limit out, or boot with swapaccount=1"
-    if number == errno.ENOENT and file != "cgroup.procs" and file != "tasks":
+    if number == errno.ENOENT and "." in file and file != "cgroup.procs":
         return "the kernel has no such file in this group: see cgroups(7), and the kernel's cgroup-v2.rst"
     return _REMEDIES.get((file, number or 0), "")
 

@@ -21,7 +21,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @syscall(
-    "copy_file_range", show=lambda root, path, volume: f'copy_file_range("{root}{path}" with all below, {volume})'
+    "copy_file_range",
+    show=lambda root, path, volume: f'copy_file_range("{root}{path}" with all below, {volume})',
 )
 def copy_up(root: int, path: str, volume: int) -> None:
     """Copies ``path`` inside ``root`` into ``volume``, if that is an empty directory.

@@ -114,5 +114,3 @@ def _check(found: os.stat_result, kind: str, number: int, path: str) -> None:
     letter = _LETTERS.get(stat.S_IFMT(found.st_mode))
     if letter != kind.replace("u", "c") or found.st_rdev != number:
         raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-
-

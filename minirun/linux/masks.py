@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
+import sys
 
 from minirun.errors import StepFailed
 from minirun.linux import mount
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NULL = "/dev/null"
-_TMPFS_MAGIC = 0x01021994
+
+#: include/uapi/linux/magic.h
+TMPFS_MAGIC, PROC_SUPER_MAGIC = 0x01021994, 0x9FA0
 _LOCKED = (
     (os.ST_NOSUID, MountFlag.NOSUID),
     (os.ST_NODEV, MountFlag.NODEV),
@@ -119,12 +122,20 @@ def _is_null(found: os.stat_result) -> bool:
 
 
 def _is_empty(path: str) -> bool:
-    # struct statfs begins with f_type, a long.
+    place = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        readonly = os.fstatvfs(place).f_flag & os.ST_RDONLY
+        return filesystem_type(place) == TMPFS_MAGIC and bool(readonly) and not os.listdir(place)
+    finally:
+        os.close(place)
+
+
+def filesystem_type(fd: int) -> int:
+    """The magic number of the file system that ``fd`` is in; see statfs(2)."""
+    # struct statfs begins with f_type, a long; it has 120 bytes on 64-bit machines.
     answer = ctypes.create_string_buffer(256)
-    checked(libc.statfs(os.fsencode(path), answer), path)
-    kind = int.from_bytes(answer.raw[:4], "little")
-    readonly = os.statvfs(path).f_flag & os.ST_RDONLY
-    return kind == _TMPFS_MAGIC and bool(readonly) and not os.listdir(path)
+    checked(libc.fstatfs(fd, answer))
+    return int.from_bytes(answer.raw[:4], sys.byteorder)
 
 
 def _impostor() -> StepFailed:

@@ -98,9 +98,7 @@ class MoveMountFlag(Flags, prefix="MOVE_MOUNT_"):
 
 
 @syscall("mount")
-def mount(
-    source: str | None, target: str, fstype: str | None, flags: MountFlag, data: str | None
-) -> None:
+def mount(source: str | None, target: str, fstype: str | None, flags: MountFlag, data: str | None) -> None:
     """Attaches, binds, remounts or changes propagation, as ``flags`` say."""
     result = libc.libc.mount(
         libc.text(source), libc.text(target), libc.text(fstype), libc._word(int(flags)), libc.text(data)
@@ -138,7 +136,11 @@ def open_tree(path: str, recursive: bool = False) -> int:
 
     Nobody sees it until move_mount; it goes when its descriptor is closed.
     """
-    return _at(path, "open_tree", AT_FDCWD, libc.text(path), _clone_flags(recursive))
+    try:
+        return _at(path, "open_tree", AT_FDCWD, libc.text(path), _clone_flags(recursive))
+    except FileNotFoundError as error:
+        error.remedy = "make it first: there must be something to mount"  # type: ignore[attr-defined]
+        raise
 
 
 def _clone_flags(recursive: bool) -> OpenTreeFlag:
@@ -168,9 +170,7 @@ def _show_setattr(
 
 
 @syscall("mount_setattr", show=_show_setattr)
-def mount_setattr(
-    tree: int, recursive: bool, attr_set: int, attr_clr: int, propagation: MountFlag
-) -> None:
+def mount_setattr(tree: int, recursive: bool, attr_set: int, attr_clr: int, propagation: MountFlag) -> None:
     """Sets and clears attributes of the mount ``tree``, or of all below it too. Linux 5.12.
 
     Raises EINVAL for a bit that is both set and cleared, or for more than one propagation.

@@ -33,9 +33,7 @@ class Resolve(Flags, prefix="RESOLVE_"):
 
 
 @syscall("openat2")
-def openat2(
-    dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve = Resolve.IN_ROOT
-) -> int:
+def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve = Resolve.IN_ROOT) -> int:
     """Opens ``path`` below ``dirfd``; a new file descriptor, close-on-exec.
 
     Raises OSError with ``path``: EXDEV where the path would leave the root
@@ -54,7 +52,9 @@ def openat2(
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
 
 
-def open_or_make(root: int, path: str, directory: bool, mode: int = 0o755) -> int:
+def open_or_make(
+    root: int, path: str, directory: bool, mode: int = 0o755, resolve: Resolve = Resolve.IN_ROOT
+) -> int:
     """An O_PATH descriptor of ``path`` inside ``root``, made where it is missing.
 
     Missing parents become directories of ``mode``; the last part becomes a
@@ -62,9 +62,9 @@ def open_or_make(root: int, path: str, directory: bool, mode: int = 0o755) -> in
     something of the other kind is in the way.
     """
     try:
-        found = openat2(root, path, os.O_PATH)
+        found = openat2(root, path, os.O_PATH, 0, resolve)
     except FileNotFoundError:
-        found = _make(root, path, directory, mode)
+        found = _make(root, path, directory, mode, resolve)
     if stat.S_ISDIR(os.fstat(found).st_mode) != directory:
         os.close(found)
         number = errno.ENOTDIR if directory else errno.EISDIR
@@ -72,11 +72,11 @@ def open_or_make(root: int, path: str, directory: bool, mode: int = 0o755) -> in
     return found
 
 
-def _make(root: int, path: str, directory: bool, mode: int) -> int:
+def _make(root: int, path: str, directory: bool, mode: int, resolve: Resolve) -> int:
     parent, _, name = path.rstrip("/").rpartition("/")
     if name in ("", ".", ".."):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
-    above = open_or_make(root, parent or "/", True, mode)
+    above = open_or_make(root, parent or "/", True, mode, resolve)
     umask = os.umask(0)  # the caller's umask is for the caller's files
     try:
         if directory:
@@ -88,7 +88,7 @@ def _make(root: int, path: str, directory: bool, mode: int) -> int:
     finally:
         os.umask(umask)
         os.close(above)
-    return openat2(root, path, os.O_PATH)
+    return openat2(root, path, os.O_PATH, 0, resolve)
 
 
 def _show_make(path: str, mode: int) -> str:
@@ -213,6 +213,12 @@ def open_directory(path: str) -> int:
 def change_directory(path: str) -> None:
     """Makes ``path`` the working directory."""
     os.chdir(path)
+
+
+@syscall("fchdir", "chdir(2)", show=lambda directory: f"fchdir({directory})")
+def change_to(directory: int) -> None:
+    """Makes the open ``directory`` the working directory."""
+    os.fchdir(directory)
 
 
 def _show_symlink(root: object, text: str, path: str) -> str:

@@ -15,6 +15,7 @@ static int log_partial[2]; /* the stream's last record was a P */
 static long long log_limit = LLONG_MAX, log_size, log_lost;
 
 static void log_write(const struct iovec *parts, int count, long long length);
+static void log_open(void);
 static void log_rotate(void);
 
 /* Logs one chunk of a stream. Its lines are written from where they lie, no copy is made. */
@@ -53,12 +54,9 @@ static void log_chunk(int stream, const char *text, size_t length)
 static void log_write(const struct iovec *parts, int count, long long length)
 {
 	int between_lines = !log_partial[STDOUT] && !log_partial[STDERR];
-	struct stat status;
 
-	if (log_file < 0) {
-		log_file = openat(log_directory, "container.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-		log_size = log_file >= 0 && fstat(log_file, &status) == 0 ? status.st_size : 0;
-	}
+	if (log_file < 0)
+		log_open();
 	for (int tries = 2; log_file >= 0 && tries; tries--) {
 		if (writev(log_file, parts, count) == length) {
 			log_size += length;
@@ -73,6 +71,15 @@ static void log_write(const struct iovec *parts, int count, long long length)
 	log_lost += length;
 }
 
+/* If it fails, the next record tries again. */
+static void log_open(void)
+{
+	struct stat status;
+
+	log_file = openat(log_directory, "container.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	log_size = log_file >= 0 && fstat(log_file, &status) == 0 ? status.st_size : 0;
+}
+
 static void log_rotate(void)
 {
 	char from[32], to[32];
@@ -85,5 +92,5 @@ static void log_rotate(void)
 	if (log_files <= 1)
 		unlinkat(log_directory, "container.log", 0);
 	close(log_file);
-	log_file = -1;
+	log_open();
 }

@@ -13,6 +13,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.needs import needs
 
 BUILDER = Path(__file__).resolve().parents[2] / "rootfs-builder"
@@ -120,3 +122,30 @@ def test_on_a_base_only_the_difference_is_packed(tmp_path: Path) -> None:
     assert members["bin/two"].linkname == "bin/one"
     assert {member.mtime for member in members.values()} == {1000}
     assert set(layer.stack([tmp_path / "base.tar", tmp_path / "top.tar"])) == set(layer.walk(tree))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs("mmdebstrap")
+def test_python_is_one_layer_on_debian(tmp_path: Path) -> None:
+    """Below is Debian's very own layer; on top nothing of it but what dpkg keeps of its packages.
+
+    The tree was bootstrapped twice for that, so any file that differs from one
+    build to the next would be in the upper layer.
+    """
+    python = builder("build").build("python", tmp_path)
+    below, top = manifest_of(blobs_of(python))["layers"]
+    assert [below] == manifest_of(blobs_of(tmp_path / "debian.tar"))["layers"]
+    assert top["size"] < below["size"] / 2
+
+    lower, upper = (
+        builder("layer").stack([layer]) for layer in builder("layout").layers_of(python, tmp_path)
+    )
+    assert "usr/bin/python3" in upper
+    twice = {path for path, entry in upper.items() if path in lower and not entry.header.isdir()}
+    assert twice <= {
+        "etc/ld.so.cache",
+        "var/lib/apt/extended_states",
+        "var/lib/dpkg/status",
+        "var/lib/dpkg/status-old",
+    }

@@ -1,4 +1,7 @@
-"""Walks steps in a mount namespace of a forked child, and looks at what came out."""
+"""Walks steps in a mount namespace of a forked child, and looks at what came out.
+
+Shared by the tests of mounts, overlay and devices.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from minirun.errors import MinirunError
 from minirun.isolation import devices, mounts, overlay
@@ -62,21 +67,32 @@ def host_side(steps: Sequence[Step]) -> Iterator[Walk]:
         walk.undo()
 
 
-def inside(spec: Spec, look: Callable[[], Any], flags: CloneFlag = CloneFlag(0)) -> Any:
-    """What ``look`` says in a container's file system; an error comes as ``{"error": ...}``."""
+def inside(spec: Spec, look: Callable[[], Any], flags: CloneFlag = CloneFlag.NEWNS) -> Any:
+    """What ``look`` says in a container's file system."""
     steps = filesystem(spec)
     with host_side(steps) as walk:
         return in_child(lambda: (Walk(steps, INIT, dict(walk.results)).run(), look())[1], flags)
 
 
-def in_child(work: Callable[[], Any], flags: CloneFlag = CloneFlag(0)) -> Any:
-    """The result of ``work`` in a child with its own mount namespace, through JSON."""
+def failure(spec: Spec, look: Callable[[], Any] = lambda: "it ran") -> str:
+    """The error that a container's file system ends in. Fails the test if there is none."""
+    with pytest.raises(AssertionError) as caught:
+        raise AssertionError(f"no error: {inside(spec, look)}")
+    assert not str(caught.value).startswith("no error"), caught.value
+    return str(caught.value)
+
+
+def in_child(work: Callable[[], Any], flags: CloneFlag = CloneFlag.NEWNS) -> Any:
+    """The result of ``work`` in a child with its own mount namespace, through JSON.
+
+    An error in the child fails the test with its text.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        answer: Any = {"error": "died"}
+        answer: Any = {"error": "it died"}
         try:
-            unshare(CloneFlag.NEWNS | flags)
+            unshare(flags | CloneFlag.NEWNS)
             answer = work()
         except (MinirunError, OSError) as error:
             answer = {"error": str(error)}
@@ -90,7 +106,10 @@ def in_child(work: Callable[[], Any], flags: CloneFlag = CloneFlag(0)) -> Any:
     with open(reading, "rb") as pipe:
         text = pipe.read()
     os.waitpid(child, 0)
-    return json.loads(text)
+    answer = json.loads(text)
+    if isinstance(answer, dict) and "error" in answer:
+        raise AssertionError(answer["error"])
+    return answer
 
 
 def mountinfo() -> dict[str, dict[str, str]]:

@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 
 from minirun.errors import StepFailed
-from minirun.isolation import privileges
+from minirun.isolation import privileges, syscall_filter
 from minirun.linux import capability, credentials, procfs
 from minirun.linux.capability import DEFAULT
 from minirun.linux.namespace import CloneFlag, unshare
 from minirun.linux.process import fork
 from minirun.linux.trial import TrialFailed, in_child
-from minirun.spec import Capabilities, Mount, Process, Spec, User
+from minirun.spec import Capabilities, Mount, Process, Seccomp, Spec, User
+from minirun.spec import Linux as LinuxSpec
 from minirun.steps import INIT, Call, Step, Walk
+from minirun.values import replace
 from tests.needs import needs
 
 DOCKERS = f"{capability.mask_of(DEFAULT):016x}"
@@ -161,6 +163,28 @@ def test_a_dropped_power_is_gone() -> None:
         return 0
 
     assert in_child(child) == errno.EPERM
+
+
+@needs("root", "seccomp")
+@pytest.mark.parametrize("no_new_privs", [True, False])
+@pytest.mark.parametrize("uid", [0, 1234])
+def test_the_filter_stands_on_the_right_side(uid: int, no_new_privs: bool, tmp_path: Path) -> None:
+    """Our own profile lets the drop through; without no_new_privs it must come first."""
+    asked = spec(User(uid=uid, gid=uid), no_new_privs=no_new_privs)
+    profile = Seccomp(defaultAction="SCMP_ACT_ERRNO", profile="default")
+    asked = replace(asked, linux=LinuxSpec(seccomp=profile))
+    drop = list(privileges.drop(asked))
+    install = list(syscall_filter.steps(asked, str(tmp_path)))
+
+    def child(steps: Sequence[Step]) -> str:
+        walk(steps)
+        return procfs.status()["Seccomp"]
+
+    right, wrong = (drop + install, install + drop) if no_new_privs else (install + drop, drop + install)
+    assert in_child(lambda: child(right)) == "2"
+    if not no_new_privs:
+        with pytest.raises(TrialFailed, match="cannot install the syscall filter"):
+            in_child(lambda: child(wrong))
 
 
 @needs("root")

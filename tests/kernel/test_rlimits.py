@@ -23,7 +23,23 @@ def spec(limits: Sequence[str] = (), score: int | None = None) -> Spec:
 
 
 def test_every_limit_that_can_be_lowered_is_what_the_kernel_says() -> None:
-    names = "cpu fsize data stack core rss nproc nofile memlock as sigpending msgqueue nice rtprio rttime".split()
+    names = [
+        "cpu",
+        "fsize",
+        "data",
+        "stack",
+        "core",
+        "rss",
+        "nproc",
+        "nofile",
+        "memlock",
+        "as",
+        "sigpending",
+        "msgqueue",
+        "nice",
+        "rtprio",
+        "rttime",
+    ]
     limits = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1] for name in names}
     # A soft limit one below the hard one: nothing is raised, and each number is its own.
     words = [f"{n}={h - 1 if h > 0 else (0 if h == 0 else 10**9)}:{h}" for n, h in limits.items()]
@@ -35,7 +51,8 @@ def test_every_limit_that_can_be_lowered_is_what_the_kernel_says() -> None:
     found = {name: tuple(pair) for name, pair in in_child(child).items()}
     asked = {limit.type[7:].lower(): limit for limit in spec(words).process.rlimits}
     assert found == {
-        name: (limit.soft, -1 if limit.hard == rlimits.INFINITY else limit.hard) for name, limit in asked.items()
+        name: (limit.soft, -1 if limit.hard == rlimits.INFINITY else limit.hard)
+        for name, limit in asked.items()
     }
 
 

@@ -119,6 +119,6 @@ def test_a_file_that_only_looks_like_a_sysctl_is_not_written(tmp_path: Path) -> 
         mount(str(tmp_path), "/proc", None, MountFlag.BIND, None)
         Walk(list(sysctls.steps(spec({"net.ipv4.ip_forward": "1"}))), INIT).run()
 
-    with pytest.raises(TrialFailed, match="(?s)ENOTTY.*not a file of a procfs"):
+    with pytest.raises(TrialFailed, match=r"(?s)ENOTTY.*not a file of a procfs"):
         in_child(child)
     assert fake.read_text() == "0"

@@ -35,44 +35,60 @@ def words(number: int, architecture: int, args: Sequence[int] = (), big_endian: 
 
 def run(program: Sequence[tuple[int, int, int, int]], data: Sequence[int]) -> tuple[int, int]:
     """(what the program returns, how many instructions it took)."""
-    a = x = at = steps = 0
-    scratch = [0] * 16
+    machine = _Machine(data)
+    at = steps = 0
     while True:
         if not 0 <= at < len(program):
             raise BrokenProgram(f"jump to {at} of {len(program)}")
         code, jt, jf, k = program[at]
         at += 1
         steps += 1
-        kind = code & 0x07
-        operand = x if code & 0x08 else k
-        if code == 0x20:
-            if k % 4 or k >= 64:
-                raise BrokenProgram(f"load of offset {k}")
-            a = data[k // 4]
-        elif code == 0x00:
-            a = k
-        elif code == 0x01:
-            x = k
-        elif code in (0x60, 0x61):
-            a, x = (scratch[k], x) if code == 0x60 else (a, scratch[k])
-        elif code in (0x02, 0x03):
-            scratch[k] = a if code == 0x02 else x
-        elif code == 0x07:
-            x = a
-        elif code == 0x87:
-            a = x
-        elif code == 0x05:
-            at += k
-        elif kind == 0x05:
-            at += jt if _holds(code & 0xF0, a, operand) else jf
-        elif kind == 0x04:
-            a = _computed(code & 0xF0, a, operand)
-        elif code == 0x06:
-            return k, steps
-        elif code == 0x16:
-            return a, steps
-        else:
-            raise BrokenProgram(f"instruction {at - 1} has code {code:#x}")
+        match code & 0x07:
+            case 0x06:
+                return (machine.a if code == 0x16 else k), steps
+            case 0x05 if code == 0x05:
+                at += k
+            case 0x05:
+                at += jt if _holds(code & 0xF0, machine.a, machine.operand(code, k)) else jf
+            case _:
+                machine.compute(code, k)
+
+
+class _Machine:
+    """The registers A and X, and 16 words of scratch memory."""
+
+    def __init__(self, data: Sequence[int]) -> None:
+        self.data = data
+        self.a = self.x = 0
+        self.scratch = [0] * 16
+
+    def operand(self, code: int, k: int) -> int:
+        return self.x if code & 0x08 else k
+
+    def compute(self, code: int, k: int) -> None:
+        match code:
+            case 0x20 if k % 4 == 0 and k < 64:
+                self.a = self.data[k // 4]
+            case 0x00:
+                self.a = k
+            case 0x01:
+                self.x = k
+            case 0x60:
+                self.a = self.scratch[k]
+            case 0x61:
+                self.x = self.scratch[k]
+            case 0x02:
+                self.scratch[k] = self.a
+            case 0x03:
+                self.scratch[k] = self.x
+            case 0x07:
+                self.x = self.a
+            case 0x87:
+                self.a = self.x
+            case _ if code & 0x07 == 0x04:
+                self.a = _computed(code & 0xF0, self.a, self.operand(code, k))
+            case _:
+                raise BrokenProgram(f"code {code:#x} with {k}")
 
 
 def _holds(op: int, a: int, operand: int) -> bool:

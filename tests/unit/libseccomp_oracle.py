@@ -34,6 +34,9 @@ TOKENS = {
 }
 
 
+CTL_OPTIMIZE = 8  # SCMP_FLTATR_CTL_OPTIMIZE of <seccomp.h>
+
+
 class _Compare(ctypes.Structure):
     _fields_ = (
         ("arg", ctypes.c_uint),
@@ -52,6 +55,7 @@ def library() -> ctypes.CDLL | None:
     loaded.seccomp_init.restype = ctypes.c_void_p
     loaded.seccomp_init.argtypes = (ctypes.c_uint32,)
     loaded.seccomp_release.argtypes = (ctypes.c_void_p,)
+    loaded.seccomp_attr_set.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32)
     loaded.seccomp_arch_add.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
     loaded.seccomp_rule_add_array.argtypes = (
         ctypes.c_void_p,
@@ -71,13 +75,15 @@ def action(name: str, errno_ret: int | None) -> int:
     return ACTIONS[short] | data
 
 
-def compiled(profile: Seccomp) -> bytes:
+def compiled(profile: Seccomp, binary_tree: bool = False) -> bytes:
     """The filter libseccomp makes, for this machine's architecture and those of the profile."""
     loaded = library()
     assert loaded is not None
     default = action(profile.defaultAction, profile.defaultErrnoRet)
     context = loaded.seccomp_init(default)
     try:
+        if binary_tree:
+            _checked(loaded.seccomp_attr_set(context, CTL_OPTIMIZE, 2))
         for name in profile.architectures:
             _checked(loaded.seccomp_arch_add(context, TOKENS[name]), -errno.EEXIST)
         for rule in profile.syscalls:

@@ -83,9 +83,7 @@ def source(module: str, table: dict[int, str]) -> str:
             runs.append([str(number)])
         runs[-1].append(name)
         previous = number
-    lines = [
-        line for run in runs for line in textwrap.wrap(" ".join(run), 105, subsequent_indent="  ")
-    ]
+    lines = [line for run in runs for line in textwrap.wrap(" ".join(run), 105, subsequent_indent="  ")]
     return (
         f'"""The system calls of {module}: a first number, then the names that follow on.\n\n'
         'Written by tests/unit/make_syscall_numbers.py; read by ../architectures.py.\n"""\n\n'

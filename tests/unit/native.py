@@ -2,14 +2,16 @@
 
 ``Monitor`` does what Python does before it becomes the monitor: it forks, clones
 a first process that waits at the gate, makes pipes or a terminal, and execs.
-No namespaces, so no root.
+No namespaces, so no root. The fixtures reach a test file by its ``pytest_plugins``.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,12 +19,20 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 SOURCES = Path(__file__).resolve().parents[2] / "minirun" / "native"
 #: Nothing here takes longer; a test that hangs fails with a timeout instead.
 PATIENCE = 20.0
+
+STDOUT, STDERR, STDIN = 1, 2, 4
+ATTACHED = b"A" + bytes([STDOUT | STDERR])
+INTERACTIVE = b"A" + bytes([STDOUT | STDERR | STDIN])
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 
 def compile_native(name: str, into: Path) -> str:
@@ -105,7 +115,6 @@ class Monitor:
         self.pid = -1
         self.init = -1
         self.status: int | None = None
-        self.usage: Any = None
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(str(self.run / "attach.sock"))
         listener.listen(64)
@@ -152,6 +161,7 @@ class Monitor:
         init = os.fork()
         if init == 0:
             channel.close()
+            os.close(tell)  # or the test would wait for its end until the gate opens
             self._first_process(gate, theirs, program, failure, tty)
         gate.close()
         os.write(tell, str(init).encode())
@@ -195,17 +205,21 @@ class Monitor:
     def wait(self) -> int:
         """Waits for the monitor itself; its exit code."""
         if self.status is None:
-            _, status, self.usage = os.wait4(self.pid, 0)
-            self.status = os.waitstatus_to_exitcode(status)
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.status
 
     def record(self) -> dict[str, Any]:
         """exit.json."""
         return dict(json.loads((self.data / "exit.json").read_text()))
 
+    def pss(self, kind: str = "Pss") -> int:
+        """The monitor's share of memory, in KiB (proc_pid_smaps(5)); Pss_Anon without its code."""
+        lines = Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
+
     def log(self, name: str = "container.log") -> list[tuple[str, str, str, str]]:
         """The log's records: time, stream, tag, text."""
-        lines = (self.data / name).read_text().removesuffix("\n").split("\n")
+        lines = (self.data / name).read_bytes().decode().removesuffix("\n").split("\n")
         return [tuple(line.split(" ", 3)) for line in lines]  # type: ignore[misc]  # four by maxsplit
 
     def close(self) -> None:
@@ -224,3 +238,69 @@ class Monitor:
 def window(rows: int, columns: int) -> bytes:
     """The W packet."""
     return b"W" + struct.pack("=HH", rows, columns)
+
+
+Start = Callable[..., Monitor]
+
+
+@pytest.fixture(scope="session")
+def monitor_binary(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return compile_native("monitor", tmp_path_factory.mktemp("native"))
+
+
+@pytest.fixture
+def start(monitor_binary: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts monitors with start=1 unless told otherwise; ends them all afterwards."""
+    monitors: list[Monitor] = []
+
+    def begin(program: str | list[str], *keys: str, **options: Any) -> Monitor:
+        home = tmp_path / str(len(monitors))
+        home.mkdir()
+        argv = ["sh", "-c", program] if isinstance(program, str) else program
+        if "start=0" not in keys:
+            keys = ("start=1", *keys)
+        monitors.append(Monitor(monitor_binary, home, argv, *keys, **options))
+        return monitors[-1]
+
+    yield begin
+    for monitor in monitors:
+        monitor.close()
+
+
+def end_of(monitor: Monitor) -> dict[str, object]:
+    """Waits for the end without a client, and gives exit.json."""
+    monitor.client.close()
+    assert monitor.wait() == 0
+    return monitor.record()
+
+
+def noise(size: int) -> str:
+    """Python code that makes ``data``: so many bytes that do not repeat early."""
+    return (
+        f"import hashlib, os, sys; data = b''.join(hashlib.sha256(b'%d' % i).digest() "
+        f"for i in range({size} // 32 + 1))[:{size}]\n"
+    )
+
+
+def noise_here(size: int) -> bytes:
+    """The same bytes."""
+    return b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(size // 32 + 1))[:size]
+
+
+def send_all(client: Client, data: bytes) -> None:
+    """All of ``data`` as stdin."""
+    for at in range(0, len(data), 16384):
+        client.send(b"I" + data[at : at + 16384])
+
+
+def cpu_of(pid: int) -> int:
+    """Clock ticks of CPU time so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def wakeups_of(pid: int) -> int:
+    """How often it has slept and been woken."""
+    while "State:\tS" not in (status := Path(f"/proc/{pid}/status").read_text()):
+        pass
+    return sum(int(number) for number in re.findall(r"ctxt_switches:\s+(\d+)", status))

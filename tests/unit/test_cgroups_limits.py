@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,11 +30,11 @@ ALL = DeviceRule(allow=True)  # no device filter in these plans
 MIB = 1 << 20
 
 
-def a_spec(path: str = "/minirun/c1", annotations: dict[str, str] | None = None, **resources: object) -> Spec:
-    given = Resources(**{"devices": (ALL,), **resources})  # type: ignore[arg-type]
+def a_spec(path: str = "/minirun/c1", leaf: str = "", **resources: Any) -> Spec:
+    given = Resources(**{"devices": (ALL,), **resources})
     return Spec(
         process=Process(args=("true",)),
-        annotations=annotations or {},
+        annotations={"minirun.leaf": leaf} if leaf else {},
         linux=Linux(cgroupsPath=path, resources=given),
     )
 
@@ -155,7 +156,7 @@ def test_every_directory_has_its_undo(v2: Layout, hybrid: Layout) -> None:
 
 
 def test_a_leaf_holds_the_processes(v2: Layout) -> None:
-    spec = a_spec(annotations={"minirun.leaf": "leaf"})
+    spec = a_spec(leaf="leaf")
     assert plan(spec, v2)[-2:] == [
         'mkdir("/minirun/c1/leaf")',
         'write("/minirun/c1/cgroup.subtree_control", "+memory +pids +cpu")',
@@ -186,7 +187,7 @@ def test_a_group_that_holds_processes_cannot_pass_controllers_on(v2: Layout) -> 
         ({"devices": (DeviceRule(allow=False),)}, "devices"),
     ],
 )
-def test_a_limit_without_its_controller_is_refused_by_name(resources: dict[str, object], wish: str) -> None:
+def test_a_limit_without_its_controller_is_refused_by_name(resources: dict[str, Any], wish: str) -> None:
     with pytest.raises(Unsupported) as refusal:
         list(cgroups.host_steps(a_spec(**resources), Layout()))
     assert wish in str(refusal.value)
@@ -224,7 +225,8 @@ def test_v1_never_has_memory_above_memory_plus_swap(
     group = Path(hybrid.v1["memory"], "minirun/c1")
     group.mkdir(parents=True)
     (group / "memory.memsw.limit_in_bytes").write_text(now)
-    writes = [line for line in plan(a_spec(memory=Memory(limit=limit, swap=swap)), hybrid) if "_in_bytes" in line]
+    lines = plan(a_spec(memory=Memory(limit=limit, swap=swap)), hybrid)
+    writes = [line for line in lines if "_in_bytes" in line]
     assert len(writes) == 2 and f"/{first}" in writes[0]
 
 

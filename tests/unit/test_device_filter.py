@@ -93,7 +93,8 @@ def test_allows_all_is_only_said_of_what_allows_all(rules: list[DeviceRule]) -> 
 
 def kernel_v1(writes: list[tuple[str, str]], kind: str, major: int, minor: int, access: str) -> bool:
     """security/device_cgroup.c: one default, exceptions, and one of them must cover a request."""
-    default, exceptions = True, {}
+    default = True
+    exceptions: dict[str, str] = {}
     for file, line in writes:
         allow = file == "devices.allow"
         if line == "a":

@@ -26,8 +26,19 @@ def options(*argv: str) -> Options:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0", 0), ("4096", 4096), ("1b", 1), ("1k", 1024), ("64m", 64 << 20), ("64M", 64 << 20), ("1.5g", 3 << 29)]
-    + [("1kb", 1024), ("2KiB", 2048), ("1t", 1 << 40), (" 1 m ", 1 << 20)],
+    [
+        ("0", 0),
+        ("4096", 4096),
+        ("1b", 1),
+        ("1k", 1024),
+        ("64m", 64 << 20),
+        ("64M", 64 << 20),
+        ("1.5g", 3 << 29),
+        ("1kb", 1024),
+        ("2KiB", 2048),
+        ("1t", 1 << 40),
+        (" 1 m ", 1 << 20),
+    ],
 )
 def test_sizes(text: str, expected: int) -> None:
     assert flag_values.size(text) == expected
@@ -52,7 +63,14 @@ def test_memory_has_dockers_minimum() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("TERM", 15), ("SIGTERM", 15), ("sigkill", 9), ("15", 15), ("RTMIN+3", signal.SIGRTMIN + 3), ("CLD", 17)],
+    [
+        ("TERM", 15),
+        ("SIGTERM", 15),
+        ("sigkill", 9),
+        ("15", 15),
+        ("RTMIN+3", signal.SIGRTMIN + 3),
+        ("CLD", 17),
+    ],
 )
 def test_signals(text: str, expected: int) -> None:
     assert flag_values.signal(text) == expected
@@ -70,7 +88,8 @@ def test_every_signal_of_the_system_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("90", 90), ("1.5s", 1.5), ("10m", 600), ("1h30m", 5400), ("-2d", -172800), ("5ms", 0.005)]
+    ("text", "expected"),
+    [("90", 90), ("1.5s", 1.5), ("10m", 600), ("1h30m", 5400), ("-2d", -172800), ("5ms", 0.005)],
 )
 def test_durations(text: str, expected: float) -> None:
     assert flag_values.duration(text) == pytest.approx(expected)
@@ -96,13 +115,17 @@ def test_cpus() -> None:
 def test_env_alone_takes_the_callers_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIVEN", "a=b")
     monkeypatch.delenv("UNSET", raising=False)
-    assert options("-e", "A=1", "-e", "GIVEN", "-e", "UNSET", "-e", "EMPTY=", "img").env == ("A=1", "GIVEN=a=b", "EMPTY=")
+    assert options("-e", "A=1", "-e", "GIVEN", "-e", "UNSET", "-e", "EMPTY=", "img").env == (
+        "A=1",
+        "GIVEN=a=b",
+        "EMPTY=",
+    )
 
 
 def test_env_wins_over_env_file_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIVEN", "g")
     file = tmp_path / "env"
-    file.write_text("\ufeff# comment\n\nA=from file\n  B=\"quoted\"\nGIVEN\n")
+    file.write_text('\ufeff# comment\n\nA=from file\n  B="quoted"\nGIVEN\n')
     found = options("-e", "A=from flag", "--env-file", str(file), "img").env
     assert found == ("A=from file", 'B="quoted"', "GIVEN=g", "A=from flag")
 
@@ -119,7 +142,11 @@ def test_a_bad_env_file_names_the_line(tmp_path: Path) -> None:
 def test_labels_gather(tmp_path: Path) -> None:
     file = tmp_path / "labels"
     file.write_text("a=1\nb=1\n")
-    assert options("-l", "b=2", "--label", "c", "--label-file", str(file), "img").label == {"a": "1", "b": "2", "c": ""}
+    assert options("-l", "b=2", "--label", "c", "--label-file", str(file), "img").label == {
+        "a": "1",
+        "b": "2",
+        "c": "",
+    }
 
 
 def test_the_last_one_of_a_single_flag_wins() -> None:
@@ -146,9 +173,8 @@ def test_publish_is_refused_by_name() -> None:
 
 
 def test_trace_has_two_forms() -> None:
-    assert [options(*argv, "img").trace for argv in ([], ["--trace"], ["--trace=json"], ["--trace=false"])] == [
-        "", "text", "json", "",
-    ]  # fmt: skip
+    forms: list[list[str]] = [[], ["--trace"], ["--trace=json"], ["--trace=false"]]
+    assert [options(*argv, "img").trace for argv in forms] == ["", "text", "json", ""]
 
 
 def test_rates_are_a_path_and_a_number() -> None:
@@ -169,7 +195,9 @@ def test_exec_and_start_have_tables_too() -> None:
     assert execute.value({"--tty": ["true"]}, ["c", "sh", "-l"]) == ExecOptions(
         container="c", command=("sh", "-l"), tty=True
     )
-    assert TABLES["start"].value({"--attach": ["true"]}, ["a", "b"]) == StartOptions(containers=("a", "b"), attach=True)
+    assert TABLES["start"].value({"--attach": ["true"]}, ["a", "b"]) == StartOptions(
+        containers=("a", "b"), attach=True
+    )
 
 
 @pytest.mark.parametrize("name", list(TABLES))

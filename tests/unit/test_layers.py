@@ -112,16 +112,17 @@ def test_a_start_imports_only_what_it_can_afford(module: str) -> None:
 
 
 def kernel_doors(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Where a module imports ctypes, forks, or calls clone3 or its like itself."""
+    """Where a module imports ctypes or the raw system calls, forks, or calls clone3 itself."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names]
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             yield from ((node.lineno, name) for name in names if name.split(".")[0] in ("ctypes", "_ctypes"))
+            yield from ((node.lineno, name) for name in names if name == "minirun.linux.libc")
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            if name in ("os.fork", "os.forkpty", "pty.fork", "clone3", "raw", "libc.syscall"):
+            if name in ("os.fork", "os.forkpty", "pty.fork", "clone3", "libc.raw", "libc.syscall"):
                 yield node.lineno, name
 
 

@@ -106,7 +106,9 @@ def test_the_order_is_the_kernels() -> None:
     ]  # fmt: skip
     assert shape[0] == "prctl(PR_SET_KEEPCAPS, 1)"
     assert shape[1:4] == ["setgroups(0, [])", "setresgid(7, 7, 7)", "setresuid(7, 7, 7)"]
-    assert shape[4].startswith("capset({pid=0}, {effective=CAP_KILL, permitted=CAP_KILL, inheritable=CAP_KILL}")
+    assert shape[4].startswith(
+        "capset({pid=0}, {effective=CAP_KILL, permitted=CAP_KILL, inheritable=CAP_KILL}"
+    )
     assert shape[5] == "prctl(PR_SET_KEEPCAPS, 0)"
     assert shape[6] == "prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL, 0, 0)"
     assert shape[8] == "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)"
@@ -150,7 +152,9 @@ def test_umask_is_always_set() -> None:
 
 
 def test_without_proc_the_getters_verify() -> None:
-    assert calls(list(privileges.drop(spec(mounts=()))))[-1].startswith("capget(), getresuid(), getresgid() ==")
+    assert calls(list(privileges.drop(spec(mounts=()))))[-1].startswith(
+        "capget(), getresuid(), getresgid() =="
+    )
     assert calls(list(privileges.drop(spec())))[-1].startswith('read("/proc/self/status") == Uid 0 0 0 0')
 
 
@@ -173,7 +177,9 @@ def test_apparmor_is_refused_by_name_where_there_is_none(monkeypatch: pytest.Mon
     monkeypatch.setattr(apparmor, "enabled", lambda: False)
     asked = spec()
     with pytest.raises(Unsupported, match="'docker-default'"):
-        list(privileges.drop(replace(asked, process=replace(asked.process, apparmorProfile="docker-default"))))
+        list(
+            privileges.drop(replace(asked, process=replace(asked.process, apparmorProfile="docker-default")))
+        )
     unconfined = replace(asked, process=replace(asked.process, apparmorProfile="unconfined"))
     assert calls(list(privileges.drop(unconfined))) == calls(list(privileges.drop(asked)))
 
@@ -201,7 +207,9 @@ def test_calls_print_as_strace_does() -> None:
     assert str(privileges.undumpable().calls[0]) == "prctl(PR_SET_DUMPABLE, 0)"
     assert credentials.setgroups.show((4, 27)) == "setgroups(2, [4, 27])"  # type: ignore[attr-defined]
     everything = capability.capset.show(2**41 - 1 - 2, 0, 1 << 5)  # type: ignore[attr-defined]
-    assert everything == "capset({pid=0}, {effective=ALL-CAP_DAC_OVERRIDE, permitted=0, inheritable=CAP_KILL})"
+    assert (
+        everything == "capset({pid=0}, {effective=ALL-CAP_DAC_OVERRIDE, permitted=0, inheritable=CAP_KILL})"
+    )
 
 
 def with_ambient(*names: str) -> Capabilities:

@@ -9,11 +9,29 @@ from hypothesis import strategies as st
 
 from minirun.cli import quick
 from minirun.cli.app import TableCommand
-from minirun.cli.flags import TABLES, Flag, Table
+from minirun.cli.flags import TABLES
+from minirun.cli.table import Flag, Table
 from minirun.errors import UsageError
 
 #: A few good and bad values for every kind of flag, by its metavar.
-WORDS = ["", "-", "a", "64m", "1", "0.5", "TERM", "A=b", "A", "host", "container:x", "-it", "--", "=", "a=b=c", "private"]
+WORDS = [
+    "",
+    "-",
+    "a",
+    "64m",
+    "1",
+    "0.5",
+    "TERM",
+    "A=b",
+    "A",
+    "host",
+    "container:x",
+    "-it",
+    "--",
+    "=",
+    "a=b=c",
+    "private",
+]
 
 
 def by_click(name: str, argv: list[str]) -> quick.Given | None:

@@ -12,8 +12,8 @@ from minirun.errors import InvalidInput, Unsupported, UsageError
 from minirun.isolation import rlimits
 from minirun.linux import rlimit
 from minirun.linux.rlimit import INFINITY
-from minirun.spec import Namespace, Process, Rlimit, Spec
 from minirun.spec import Linux as LinuxSpec
+from minirun.spec import Namespace, Process, Rlimit, Spec
 from minirun.steps import HOST
 
 
@@ -28,7 +28,9 @@ def test_numbers_are_the_headers() -> None:
         pytest.skip("this machine lacks: asm-generic/resource.h (linux-libc-dev)")
     found = dict(re.findall(r"# define RLIMIT_([A-Z]+)\s+(\d+)", header.read_text()))
     found |= dict(re.findall(r"#define RLIMIT_([A-Z]+)\s+(\d+)", header.read_text()))
-    assert {name: int(number) for name, number in found.items()} == {one.name: int(one) for one in rlimit.Rlimit}
+    assert {name: int(number) for name, number in found.items()} == {
+        one.name: int(one) for one in rlimit.Rlimit
+    }
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,18 @@ def test_the_last_of_a_name_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["nofile", "files=1", "nofile=", "nofile=x", "nofile=2:1", "nofile=-1:5", "nofile=-2", "nofile=1:2:3", "=1"]
+    "word",
+    [
+        "nofile",
+        "files=1",
+        "nofile=",
+        "nofile=x",
+        "nofile=2:1",
+        "nofile=-1:5",
+        "nofile=-2",
+        "nofile=1:2:3",
+        "=1",
+    ],
 )
 def test_bad_words_are_refused(word: str) -> None:
     with pytest.raises(UsageError, match=re.escape(repr(word))):
@@ -115,4 +128,6 @@ def test_lowering_the_oom_score_without_the_capability_is_refused(monkeypatch: p
 
 def test_limits_as_the_kernel_has_them() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert rlimit.get_limit(rlimit.Rlimit.NOFILE) == tuple(INFINITY if one == -1 else one for one in (soft, hard))
+    assert rlimit.get_limit(rlimit.Rlimit.NOFILE) == tuple(
+        INFINITY if one == -1 else one for one in (soft, hard)
+    )

@@ -50,9 +50,13 @@ def of(*rules: SyscallRule, default: str = "SCMP_ACT_ERRNO", architectures: Iter
     return Seccomp(defaultAction=default, syscalls=rules, architectures=tuple(architectures))
 
 
-def rule(name: str, *args: tuple[int, str, int] | tuple[int, str, int, int], action: str = "ALLOW") -> SyscallRule:
+def rule(
+    name: str, *args: tuple[int, str, int] | tuple[int, str, int, int], action: str = "ALLOW"
+) -> SyscallRule:
     conditions = tuple(
-        SyscallArg(index=arg[0], op=f"SCMP_CMP_{arg[1]}", value=arg[2], valueTwo=arg[3] if len(arg) > 3 else 0)
+        SyscallArg(
+            index=arg[0], op=f"SCMP_CMP_{arg[1]}", value=arg[2], valueTwo=arg[3] if len(arg) > 3 else 0
+        )
         for arg in args
     )
     return SyscallRule(names=tuple(name.split()), action=f"SCMP_ACT_{action}", args=conditions)
@@ -66,13 +70,15 @@ def libseccomp_says(answer: int, number: int, architecture: str, highest: int) -
     """libseccomp's answer with our three promises beyond it: ENOSYS, and processes die whole."""
     if answer == KILL_THREAD:
         return KILL_PROCESS
-    if architecture == "SCMP_ARCH_X86" and number > highest or highest < number < X32:
+    if (architecture == "SCMP_ARCH_X86" and number > highest) or highest < number < X32:
         return ENOSYS
     return answer
 
 
 @libseccomp
-@pytest.mark.parametrize("held", [(), ("CAP_SYS_CHROOT",), tuple(profile.CAPABILITY)], ids=["none", "docker", "all"])
+@pytest.mark.parametrize(
+    "held", [(), ("CAP_SYS_CHROOT",), tuple(profile.CAPABILITY)], ids=["none", "docker", "all"]
+)
 def test_every_number_gets_what_libseccomp_gives_it(held: tuple[str, ...]) -> None:
     said = profile.default(held, "x86_64")
     ours, theirs = x86_64(said), Filter(libseccomp_oracle.compiled(said))
@@ -86,7 +92,11 @@ def test_every_number_gets_what_libseccomp_gives_it(held: tuple[str, ...]) -> No
                 mine = ours(architecture, number, value)
                 if number in skipped:
                     continue
-                if architecture == "SCMP_ARCH_X86" and number == table["socketcall"] and value & 0xFFFFFFFF == 1:
+                if (
+                    architecture == "SCMP_ARCH_X86"
+                    and number == table["socketcall"]
+                    and value & 0xFFFFFFFF == 1
+                ):
                     assert mine == EPERM  # ours may not make sockets there: profile.py
                     continue
                 theirs_says = theirs(architecture, number, value)
@@ -105,7 +115,9 @@ NEWER = (
     "setxattrat getxattrat listxattrat removexattrat",
 )
 
-WORDS = st.sampled_from([0, 1, 2, 5, 0xFFFFFFFE, 0xFFFFFFFF, 1 << 32, (1 << 32) + 1, (5 << 32) + 2, (1 << 64) - 1])
+WORDS = st.sampled_from(
+    [0, 1, 2, 5, 0xFFFFFFFE, 0xFFFFFFFF, 1 << 32, (1 << 32) + 1, (5 << 32) + 2, (1 << 64) - 1]
+)
 CONDITIONS = st.builds(
     SyscallArg,
     index=st.integers(0, 2),
@@ -147,7 +159,9 @@ def expected(rules: list[SyscallRule], given: tuple[int, ...]) -> bool:
     return False
 
 
-@given(st.lists(RULES, min_size=1, max_size=6), st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=30))
+@given(
+    st.lists(RULES, min_size=1, max_size=6), st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=30)
+)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_conditions_mean_what_they_say(rules: list[SyscallRule], calls: list[tuple[int, int, int]]) -> None:
     program = x86_64(of(*rules))
@@ -156,8 +170,18 @@ def test_conditions_mean_what_they_say(rules: list[SyscallRule], calls: list[tup
         assert answer == (ALLOW if expected(rules, given_args) else EPERM), given_args
 
 
+# One rule with an argument once: of several on one argument libseccomp 2.5 loses some when it
+# merges their trees ("a0 < 0 or a0 < 1 << 32" does not match 1).
+SINGLE = st.builds(
+    SyscallRule,
+    names=st.just(("dup3",)),
+    action=st.just("SCMP_ACT_ALLOW"),
+    args=st.lists(CONDITIONS, max_size=3, unique_by=lambda arg: arg.index).map(tuple),
+)
+
+
 @libseccomp
-@given(RULES, st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=30))
+@given(SINGLE, st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=30))
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_conditions_mean_what_they_mean_to_libseccomp(
     said: SyscallRule, calls: list[tuple[int, int, int]]
@@ -167,16 +191,19 @@ def test_conditions_mean_what_they_mean_to_libseccomp(
         assert ours.call("dup3", *given_args) == theirs.call("dup3", *given_args), given_args
 
 
-@given(st.lists(st.sampled_from(["KILL_PROCESS", "KILL", "TRAP", "TRACE", "LOG", "ALLOW"]), min_size=2), WORDS)
+@given(
+    st.lists(st.sampled_from(["KILL_PROCESS", "KILL", "TRAP", "TRACE", "LOG", "ALLOW"]), min_size=2), WORDS
+)
 @settings(deadline=None)
 def test_of_several_rules_that_match_the_strictest_counts(actions: list[str], given_arg: int) -> None:
-    order = {"KILL_PROCESS": KILL_PROCESS - (1 << 32), "KILL": 0, "TRAP": 0x30000}
-    rules = [rule("dup3", (0, "EQ", given_arg), (1, "NE", place), action=name) for place, name in enumerate(actions)]
+    rules = [
+        rule("dup3", (0, "EQ", given_arg), (1, "NE", place), action=name)
+        for place, name in enumerate(actions)
+    ]
     answer = x86_64(of(*rules)).call("dup3", given_arg, 1 << 40)
     values = [libseccomp_oracle.action(f"SCMP_ACT_{name}", None) for name in actions]
     strictest = min(values, key=lambda value: value - (1 << 32) if value & KILL_PROCESS else value)
     assert answer == strictest
-    assert order  # the order is written out for the reader
 
 
 @pytest.mark.parametrize(
@@ -198,7 +225,9 @@ def test_every_action(action: str, errno_ret: int | None, answer: int) -> None:
     other = "SCMP_ACT_ALLOW" if action != "SCMP_ACT_ALLOW" else "SCMP_ACT_ERRNO"
     said = SyscallRule(names=("read",), action=action, errnoRet=errno_ret)
     assert x86_64(Seccomp(defaultAction=other, syscalls=(said,))).call("read") == answer
-    default = Seccomp(defaultAction=action, defaultErrnoRet=errno_ret, syscalls=(rule("write", action=other[9:]),))
+    default = Seccomp(
+        defaultAction=action, defaultErrnoRet=errno_ret, syscalls=(rule("write", action=other[9:]),)
+    )
     assert x86_64(default).call("read") == answer
 
 
@@ -209,7 +238,9 @@ def test_a_rule_without_arguments_outweighs_those_with() -> None:
 
 def test_a_repeated_argument_makes_alternatives() -> None:
     program = x86_64(of(rule("dup3", (0, "EQ", 1), (0, "EQ", 2), (1, "EQ", 5))))
-    assert [program.call("dup3", a0, a1) for a0, a1 in ((1, 0), (2, 0), (0, 5), (0, 0))] == [ALLOW] * 3 + [EPERM]
+    assert [program.call("dup3", a0, a1) for a0, a1 in ((1, 0), (2, 0), (0, 5), (0, 0))] == [ALLOW] * 3 + [
+        EPERM
+    ]
 
 
 def test_a_rule_that_repeats_the_default_says_nothing() -> None:
@@ -218,7 +249,7 @@ def test_a_rule_that_repeats_the_default_says_nothing() -> None:
 
 
 def test_unknown_names_are_passed_over() -> None:
-    program = x86_64(of(rule("read no_such_call swapcontext"), architectures=["SCMP_ARCH_X86"]))
+    program = x86_64(of(rule("read no_such_call swapcontext dup3"), architectures=["SCMP_ARCH_X86"]))
     assert program.call("read") == ALLOW
     assert program.call("write") == EPERM
 
@@ -259,7 +290,8 @@ def test_a_foreign_architecture_kills_the_process() -> None:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_has_a_section(name: str) -> None:
-    program = Filter(compile_profile(of(rule("read"), rule("dup3", (1, "GE", 5 << 32)), architectures=[name])))
+    said = of(rule("read close_range"), rule("dup3", (1, "GE", 5 << 32)), architectures=[name])
+    program = Filter(compile_profile(said))
     assert program.call("read", architecture=name) == ALLOW
     assert program.call("write", architecture=name) == EPERM
     wide = ALLOW if ARCHITECTURES[name].bits == 64 else EPERM
@@ -267,7 +299,9 @@ def test_every_architecture_has_a_section(name: str) -> None:
     assert program.call("dup3", 0, 6, architecture=name) == EPERM
 
 
-@pytest.mark.parametrize("machine", ["aarch64", "riscv64", "loongarch64", "s390x", "ppc64le", "mips64", "i686"])
+@pytest.mark.parametrize(
+    "machine", ["aarch64", "riscv64", "loongarch64", "s390x", "ppc64le", "mips64", "i686"]
+)
 def test_the_default_profile_of_other_machines(machine: str) -> None:
     said = profile.default((), machine)
     program = Filter(compile_profile(said, machine))

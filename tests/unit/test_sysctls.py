@@ -53,7 +53,16 @@ def test_what_a_namespace_owns_is_one_write(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["kernel.panic", "vm.swappiness", "fs.file-max", "kernel.shmmax2", "fs.mqueue", "net", "kernel.msg_next_id"]
+    "name",
+    [
+        "kernel.panic",
+        "vm.swappiness",
+        "fs.file-max",
+        "kernel.shmmax2",
+        "fs.mqueue",
+        "net",
+        "kernel.msg_next_id",
+    ],
 )
 def test_what_the_machine_owns_is_refused_by_name(name: str) -> None:
     with pytest.raises(Unsupported, match=f"sysctl {name} cannot be set"):

@@ -36,7 +36,9 @@ def _one(controller: str, flags: str, here: Layout) -> Finding:
     if not place:
         return warn(name, f"absent: {flags} will be refused", _absent_fix(controller))
     if not os.access(place, os.W_OK):
-        return fail(name, f"{how} at {place}, which cannot be written to", "run as root, and mount it read-write")
+        return fail(
+            name, f"{how} at {place}, which cannot be written to", "run as root, and mount it read-write"
+        )
     return ok(name, f"{how} at {place}")
 
 
@@ -74,4 +76,6 @@ def unified(root: str, state: str) -> Iterator[Finding]:
     elif shape == "v2":
         yield ok("cgroup layout", text)
     else:
-        yield warn("cgroup layout", text, "boot with systemd.unified_cgroup_hierarchy=1, or leave it: both work")
+        yield warn(
+            "cgroup layout", text, "boot with systemd.unified_cgroup_hierarchy=1, or leave it: both work"
+        )

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 OLDEST = (5, 11)
 
-#: System call -> since when, and whether a start needs it.
+#: System call -> since when, and what is refused without it; "" where no start does without.
 CALLS = {
-    "clone3": ("5.3", True),
-    "openat2": ("5.6", True),
-    "close_range": ("5.9", True),
-    "pidfd_open": ("5.3", True),
-    "open_tree": ("5.2", True),
-    "mount_setattr": ("5.12", True),
-    "listmount": ("6.8", False),
+    "clone3": ("5.3", ""),
+    "pidfd_open": ("5.3", ""),
+    "open_tree": ("5.2", ""),
+    "move_mount": ("5.2", ""),
+    "openat2": ("5.6", ""),
+    "close_range": ("5.9", ""),
+    "mount_setattr": ("5.12", "binds that are read-only all the way down, and id-mapped mounts"),
 }
 
 
@@ -37,14 +37,14 @@ def version(root: str, state: str) -> Iterator[Finding]:
 
 def features(root: str, state: str) -> Iterator[Finding]:
     """What was added over the years, asked of the kernel and not of its number."""
-    for call, (since, needed) in CALLS.items():
+    for call, (since, refused) in CALLS.items():
         name, fix = f"kernel {call}", f"boot a kernel of {since} or newer"
         if knows(call):
             yield ok(name, f"present (Linux {since})")
-        elif needed:
-            yield fail(name, "this kernel does not have it, or a seccomp filter hides it", fix)
+        elif refused:
+            yield warn(name, f"absent: {refused} will be refused", fix)
         else:
-            yield warn(name, "this kernel does not have it; minirun reads /proc instead", fix)
+            yield fail(name, "absent, or a seccomp filter hides it", fix)
     yield _clone_into_cgroup()
     yield _cgroup_kill()
 
@@ -75,6 +75,7 @@ def _cgroup_kill() -> Finding:
 
 
 def _numbers(release: str) -> tuple[int, int]:
-    major, minor = (release.split("-")[0].split(".") + ["0"])[:2]
-    digits = ["".join(sign for sign in part if sign.isdigit()) or "0" for part in (major, minor)]
-    return int(digits[0]), int(digits[1])
+    """``(6, 1)`` for ``6.1.0-18-amd64``."""
+    major, _, rest = release.partition(".")
+    minor = "".join(sign if sign.isdigit() else " " for sign in rest).split()
+    return int(major), int(minor[0]) if minor else 0

@@ -45,15 +45,15 @@ def user_limits(root: str, state: str) -> Iterator[Finding]:
         yield ok("user namespaces", f"up to {most or 'no number of them'}")
     if word("/proc/sys/kernel/unprivileged_userns_clone") == "0":
         yield warn(
-            "user namespaces of others",
+            "unprivileged user namespaces",
             "only root may make them; programs in a container may need to",
             "sysctl -w kernel.unprivileged_userns_clone=1",
         )
     elif word("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
         yield warn(
-            "user namespaces of others",
+            "unprivileged user namespaces",
             "AppArmor restricts them to programs with a profile",
             "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
         )
     else:
-        yield ok("user namespaces of others", "no switch of a distribution is in the way")
+        yield ok("unprivileged user namespaces", "no switch of a distribution is in the way")

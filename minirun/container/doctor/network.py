@@ -33,7 +33,9 @@ def nftables(root: str, state: str) -> Iterator[Finding]:
     if shutil.which("nft"):
         yield ok("nftables tool", shutil.which("nft") or "")
     else:
-        yield warn("nftables tool", "nft is not installed: the rules cannot be looked at", "apt install nftables")
+        yield warn(
+            "nftables tool", "nft is not installed: the rules cannot be looked at", "apt install nftables"
+        )
 
 
 def _ask_for_generation() -> None:

@@ -65,7 +65,9 @@ def seccomp(root: str, state: str) -> Iterator[Finding]:
     there = [action.name for action in SeccompReturn if action_available(action.name)]
     lacking = [action.name for action in SeccompReturn if action.name not in there]
     if {"ALLOW", "ERRNO"} - set(there):
-        yield fail("seccomp", f"no filters, only {' '.join(there)}", "boot a kernel with CONFIG_SECCOMP_FILTER=y")
+        yield fail(
+            "seccomp", f"no filters, only {' '.join(there)}", "boot a kernel with CONFIG_SECCOMP_FILTER=y"
+        )
     elif lacking:
         yield warn("seccomp", f"actions missing: {' '.join(lacking)}", "boot a newer kernel")
     else:
@@ -77,9 +79,13 @@ def security_modules(root: str, state: str) -> Iterator[Finding]:
     modules = word("/sys/kernel/security/lsm")
     if word("/sys/fs/selinux/enforce") == "1":
         yield warn(
-            "security modules", "SELinux is enforcing; minirun sets no labels", "setenforce 0, if it gets in the way"
+            "security modules",
+            "SELinux is enforcing; minirun sets no labels",
+            "setenforce 0, if it gets in the way",
         )
     elif apparmor.enabled():
         yield ok("security modules", f"AppArmor is on ({modules or 'no list'})")
     else:
-        yield ok("security modules", f"{modules or 'none to be seen'}; no AppArmor, so no profile can be asked for")
+        yield ok(
+            "security modules", f"{modules or 'none to be seen'}; no AppArmor, so no profile can be asked for"
+        )

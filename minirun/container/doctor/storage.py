@@ -61,7 +61,9 @@ def idmapped(root: str, state: str) -> Iterator[Finding]:
     try:
         in_child(lambda: map_ids_of(place))
     except TrialFailed as error:
-        yield warn(name, f"not of {place}: {error}", "use ext4, xfs or btrfs for --root, and Linux 5.19 or newer")
+        yield warn(
+            name, f"not of {place}: {error}", "use ext4, xfs or btrfs for --root, and Linux 5.19 or newer"
+        )
     else:
         yield ok(name, f"made one of {place}")
 
@@ -80,5 +82,3 @@ def space(root: str, state: str) -> Iterator[Finding]:
             yield warn(name, text, fix)
         else:
             yield ok(name, text)
-
-

@@ -8,23 +8,23 @@ no process of a container ever runs outside its limits.
 
     layout.py         which controllers live where on this host: v2, v1, both
     tree.py           the directories of one container in those trees
-    directories.py    making them, from the top down
-    limits.py         writing the limits, in the words of ...
+    creation.py       making them, from the top down
+    promises.py       writing the limits, in the words of ...
     v2.py, v1.py      ... either version: resources -> writes
     device_rules.py   which devices may be used, and v1's way to say it
     device_filter.py  the same as an eBPF program, which is v2's way
-    processes.py      kill, freeze, thaw, remove: what a group is for besides limits
-    usage.py          what is limited and what is used, for inspect and stats
+    members.py        kill, freeze, thaw, remove: what a group is for besides limits
+    accounting.py     what is limited and what is used, for inspect and stats
 
 cgroups(7); the kernel's Documentation/admin-guide/cgroup-v2.rst. Next: layout.py.
 """
 
 from __future__ import annotations
 
+from minirun.isolation.cgroups.creation import make_v1, make_v2
 from minirun.isolation.cgroups.device_rules import BASELINE
-from minirun.isolation.cgroups.directories import make_v1, make_v2
 from minirun.isolation.cgroups.layout import Layout, layout
-from minirun.isolation.cgroups.limits import limit, limit_devices, write_unified
+from minirun.isolation.cgroups.promises import limit, limit_devices, write_unified
 from minirun.isolation.cgroups.tree import Group, group, group_of
 from minirun.linux import cgroup
 from minirun.spec import Resources, Spec
@@ -33,17 +33,30 @@ from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
+
+    from minirun.isolation.cgroups.accounting import Usage, limits, usage
+    from minirun.isolation.cgroups.members import freeze, frozen, kill, processes, remove, thaw
 
 __all__ = [
     "Layout",
+    "Usage",
     "clone_into",
     "directories",
+    "freeze",
+    "frozen",
     "group_steps",
     "host_steps",
     "init_steps",
     "join_steps",
+    "kill",
     "layout",
+    "limits",
     "oom_file",
+    "processes",
+    "remove",
+    "thaw",
+    "usage",
 ]
 
 CHAPTER = "05"
@@ -108,7 +121,7 @@ def join_steps(spec: Spec, layout: Layout, v2: bool = False) -> Iterator[Step]:
 
 
 def directories(spec: Spec, layout: Layout) -> tuple[str, ...]:
-    """All groups of a container, deepest first, for processes.kill and remove."""
+    """All groups of a container, deepest first, for kill and remove."""
     return group_of(spec, layout).directories
 
 
@@ -124,3 +137,14 @@ def _group(made: Group, resources: Resources, layout: Layout) -> Iterator[Step]:
     yield from make_v1(made, layout)
     yield from limit(made, resources, layout)
     yield from write_unified(made, resources.unified, layout)
+
+
+def __getattr__(name: str) -> Any:
+    """What a start has no use for is imported on its first use (PEP 562)."""
+    if name in ("freeze", "frozen", "kill", "processes", "remove", "thaw"):
+        from minirun.isolation.cgroups import members as module
+    elif name in ("Usage", "limits", "usage"):
+        from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]
+    else:
+        raise AttributeError(f"{__name__} has no {name}")
+    return getattr(module, name)

@@ -68,9 +68,7 @@ def assembled(rules: Iterable[Rule]) -> bytes:
 
 def text(rules: Iterable[Rule]) -> str:
     """The program for ``rules`` in words, a line an instruction."""
-    return "\n".join(
-        f"{each.label + ':' if each.label else '':10}{each.text}" for each in program(rules)
-    )
+    return "\n".join(f"{each.label + ':' if each.label else '':10}{each.text}" for each in program(rules))
 
 
 def program(rules: Iterable[Rule]) -> list[Instruction]:

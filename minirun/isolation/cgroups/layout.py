@@ -82,7 +82,7 @@ def _mounts(mountinfo: str) -> tuple[str, dict[str, str]]:
 
 #: A v1 mount's options name its controllers, among others: rw, xattr, name=systemd.
 _V1_CONTROLLERS = frozenset(
-    "cpu cpuacct cpuset memory devices freezer blkio pids hugetlb net_cls net_prio perf_event".split()
+    ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "perf_event")
 )
 
 

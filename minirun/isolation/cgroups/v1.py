@@ -78,8 +78,7 @@ def cpuset(directory: str, resources: Resources, layout: Layout) -> list[Call]:
     if not any(given for _, given in wish):
         return []
     return [
-        _write(directory, file, given or _inherited(os.path.dirname(directory), file))
-        for file, given in wish
+        _write(directory, file, given or _inherited(os.path.dirname(directory), file)) for file, given in wish
     ]
 
 

@@ -14,6 +14,8 @@ store's id map. Read ``options.py`` beside it.
 
 from __future__ import annotations
 
+import os
+
 from minirun.isolation.mounts.options import PROPAGATION, Options, parse
 from minirun.linux import copy_up, mount, mountpoint, path
 from minirun.linux.mount import MountFlag
@@ -30,17 +32,24 @@ _ROOTFS = Ref(name="rootfs")
 def host_steps(spec: Spec) -> Iterator[Step]:
     """Makes the directories that ``-v`` names and that are not there yet."""
     for each in spec.mounts:
-        if parse(each).make_source:
-            made = f"made {each.source}"
-            yield Step(
-                f"make {each.source}, if it is missing",
-                Call(path.make_directory, each.source, 0o755),
-                why=f"it will be seen at {each.destination}",
-                side=HOST,
-                result=made,
-                undo=[Call(path.remove_empty, each.source, Ref(name=made))],
-                chapter="03",
-            )
+        options = parse(each)
+        if options.make_source and options.volume:
+            yield _make(os.path.dirname(each.source), each.destination)
+        if options.make_source:
+            yield _make(each.source, each.destination)
+
+
+def _make(place: str, destination: str) -> Step:
+    made = f"made {place}"
+    return Step(
+        f"make {place}, if it is missing",
+        Call(path.make_directory, place, 0o755),
+        why=f"it will be seen at {destination}",
+        side=HOST,
+        result=made,
+        undo=[Call(path.remove_empty, place, Ref(name=made))],
+        chapter="03",
+    )
 
 
 def pick_up_early(spec: Spec) -> Iterator[Step]:
@@ -107,9 +116,7 @@ def _attributes(tree: Ref, options: Options) -> Iterator[Call]:
 
 
 def _set(tree: Ref, recursive: bool, put: int, cleared: int, kind: MountFlag) -> Call:
-    return Call(
-        mount.mount_setattr, tree, recursive, mount.MountAttr(put), mount.MountAttr(cleared), kind
-    )
+    return Call(mount.mount_setattr, tree, recursive, mount.MountAttr(put), mount.MountAttr(cleared), kind)
 
 
 def _tree(number: int) -> Ref:
@@ -132,4 +139,6 @@ def mounts_of(spec: Spec) -> tuple[Mount, ...]:
 def _host_sysfs(each: Mount) -> Mount:
     recursive = {"ro": "rro", "nosuid": "rnosuid", "nodev": "rnodev", "noexec": "rnoexec"}
     words = [recursive.get(word, word) for word in each.options]
-    return Mount(destination=each.destination, type="bind", source="/sys", options=("rbind", "rslave", *words))
+    return Mount(
+        destination=each.destination, type="bind", source="/sys", options=("rbind", "rslave", *words)
+    )

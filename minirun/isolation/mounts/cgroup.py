@@ -91,7 +91,7 @@ def _tree(spec: Spec, tree: Hierarchy, place: str, flags: MountFlag) -> Step:
             chapter="05",
         )
     remount = flags | MountFlag.REMOUNT | MountFlag.BIND
-    own = tree.mountpoint + "/" + spec.linux.cgroupsPath.strip("/")
+    own = tree.mountpoint + own_path(spec)
     return Step(
         f"mount {place}",
         Call(mountpoint.bind_in, _ROOTFS, own, place, MountFlag.BIND),
@@ -101,6 +101,12 @@ def _tree(spec: Spec, tree: Hierarchy, place: str, flags: MountFlag) -> Step:
     )
 
 
+def own_path(spec: Spec) -> str:
+    """Where the container is below each tree, as isolation/cgroups places it."""
+    given = spec.linux.cgroupsPath or spec.id
+    return "/" + given.strip("/") if given.startswith("/") else f"/minirun/{given}"
+
+
 def _used(spec: Spec, trees: Sequence[Hierarchy]) -> tuple[Hierarchy, ...]:
     """Those that minirun puts a container into (isolation/cgroups/tree.py): others
     would show where its creator stands."""
@@ -108,9 +114,7 @@ def _used(spec: Spec, trees: Sequence[Hierarchy]) -> tuple[Hierarchy, ...]:
     used = {"memory", "pids", "cpu", "devices"}
     if resources.cpu.cpus or resources.cpu.mems:
         used.add("cpuset")
-    return tuple(
-        tree for tree in trees if not tree.controllers or not used.isdisjoint(tree.controllers)
-    )
+    return tuple(tree for tree in trees if not tree.controllers or not used.isdisjoint(tree.controllers))
 
 
 def read_hierarchies(mountinfo: str = "") -> tuple[Hierarchy, ...]:
@@ -133,7 +137,7 @@ def read_hierarchies(mountinfo: str = "") -> tuple[Hierarchy, ...]:
 
 
 #: v1's controllers among a mount's options, which are also rw, xattr, name=systemd ...
-_V1 = frozenset(
-    ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb")
-    + ("net_cls", "net_prio", "perf_event", "rdma", "misc")
-)
+_V1 = frozenset({
+    "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids",
+    "hugetlb", "net_cls", "net_prio", "perf_event", "rdma", "misc",
+})  # fmt: skip

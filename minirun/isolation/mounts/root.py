@@ -11,7 +11,7 @@ from minirun.isolation.mounts.options import PROPAGATION
 from minirun.linux import mount, path
 from minirun.linux.mount import MountFlag, UmountFlag
 from minirun.spec import Spec
-from minirun.steps import Call, Step
+from minirun.steps import Call, Ref, Step
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def pivot(spec: Spec) -> Iterator[Step]:
     """Makes the container's root file system ``/``, and lets the host's tree go."""
     yield Step(
         "swap the root",
-        Call(path.change_directory, spec.root.path),
+        Call(path.change_to, Ref(name="rootfs")),
         # pivot_root(2), NOTES: with "." for both the old root is stacked on top
         # of the new one, and no directory to put it is needed in the image.
         Call(mount.pivot_root, ".", "."),

@@ -115,7 +115,9 @@ def _refuse(wanted: Seccomp) -> None:
         )
     if wanted.profile and (wanted.syscalls or wanted.architectures):
         raise InvalidInput(
-            "a seccomp profile is either the default or written out", "this one is both", "drop one of the two"
+            "a seccomp profile is either the default or written out",
+            "this one is both",
+            "drop one of the two",
         )
     if wanted.listenerPath or wanted.listenerMetadata:
         raise Unsupported(
@@ -137,6 +139,8 @@ def _flags(wanted: Seccomp) -> SeccompFlag:
             )
         if short == name or short not in _FLAGS:
             known = ", ".join(f"SECCOMP_FILTER_FLAG_{flag}" for flag in _FLAGS)
-            raise InvalidInput(f"seccomp flag {name!r} is unknown", "config-linux.md, Seccomp", f"one of {known}")
+            raise InvalidInput(
+                f"seccomp flag {name!r} is unknown", "config-linux.md, Seccomp", f"one of {known}"
+            )
         flags |= SeccompFlag[short]
     return flags

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OPS = {code: op for op, code in bpf.JUMPS.items()}
-_QUESTIONS = {"jeq": "is it {}?", "jge": "is it {} or above?", "jgt": "is it above {}?", "jset": "any bit of {}?"}
+_QUESTIONS = {
+    "jeq": "is it {}?",
+    "jge": "is it {} or above?",
+    "jgt": "is it above {}?",
+    "jset": "any bit of {}?",
+}
 
 
 def listing(program: bytes) -> str:

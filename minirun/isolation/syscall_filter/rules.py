@@ -48,7 +48,11 @@ _SOCKETCALL = (
     "socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom "
     "shutdown setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg"
 )
-_IPC = {1: "semop semget semctl semtimedop", 11: "msgsnd msgrcv msgget msgctl", 21: "shmat shmdt shmget shmctl"}
+_IPC = {
+    1: "semop semget semctl semtimedop",
+    11: "msgsnd msgrcv msgget msgctl",
+    21: "shmat shmdt shmget shmctl",
+}
 MULTIPLEXED = {
     **{name: ("socketcall", number) for number, name in enumerate(_SOCKETCALL.split(), 1)},
     **{name: ("ipc", number) for first in _IPC for number, name in enumerate(_IPC[first].split(), first)},
@@ -116,7 +120,9 @@ def answer(action: str, errno_ret: int | None) -> int:
         )
     if action not in ACTIONS:
         known = ", ".join(ACTIONS)
-        raise InvalidInput(f"seccomp action {action!r} is unknown", "config-linux.md, Seccomp", f"one of {known}")
+        raise InvalidInput(
+            f"seccomp action {action!r} is unknown", "config-linux.md, Seccomp", f"one of {known}"
+        )
     base = ACTIONS[action]
     if base not in (SeccompReturn.ERRNO, SeccompReturn.TRACE):
         if errno_ret is not None:

@@ -5,7 +5,7 @@ the way down to it. In v2 every group on the way must pass the controllers on
 (``cgroup.subtree_control``), and may not if it holds processes: a group holds
 either processes or groups that are limited. In v1 a new cpuset has no CPU at
 all, so each on the way is filled from the one above. The files on the way are
-read while planning, which needs no root. cgroups(7). Next: limits.py.
+read while planning, which needs no root. cgroups(7). Next: promises.py.
 """
 
 from __future__ import annotations

@@ -34,9 +34,7 @@ def usage(spec: Spec, layout: Layout) -> Usage:
     """What the container uses now. All None once its groups are gone."""
     made = group_of(spec, layout)
     pids = made.directory("pids")[1]
-    return Usage(
-        **_memory(made), **_cpu(made), pids=_number(f"{pids}/pids.current") if pids else None
-    )
+    return Usage(**_memory(made), **_cpu(made), pids=_number(f"{pids}/pids.current") if pids else None)
 
 
 def _memory(made: Group) -> dict[str, int | None]:

@@ -1,0 +1,144 @@
+"""`rmi` and the collection of what no image needs any more.
+
+Layer ``image``. A name is taken away first; when the last is gone the record
+goes, and then every blob and layer that no other record mentions. Layers that
+a container has mounted stay: ``in_use`` tells which, for this layer knows no
+containers. Nothing is collected while somebody adds an image, for that may
+count on a layer that is here; the next collection will get it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from minirun.errors import Conflict
+from minirun.image import store
+from minirun.image.changes import changing, try_exclusive_intake
+from minirun.image.temporary import TemporaryDirectory, sweep
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from minirun.image.config import Image
+
+    #: The directories of layers that containers use, each with a container's name.
+    InUse = Callable[[], Mapping[str, str]]
+
+
+def rmi(root: str, reference: str, force: bool = False, in_use: InUse = dict) -> list[str]:
+    """Removes the image, or only the name if it has others; lines that say what went.
+
+    Raises NotFound, and Conflict if a container uses it or if an id with
+    several names was given; ``force`` removes all names then, and leaves the
+    layers that are in use.
+    """
+    with changing(root):
+        image = store.resolve(root, reference)
+        id = image.id.removeprefix("sha256:")
+        every = store.names_of(root, id)
+        by_name = image.names if image.names and reference_is_name(reference, image) else ()
+        if by_name and len(every) > 1 and not (force and not by_name):
+            _unlink(store.name_path(root, by_name[0]))
+            return [f"Untagged: {by_name[0]}"]
+        if not by_name and len(every) > 1 and not force:
+            raise Conflict(
+                f"image {id[:12]} has several names",
+                ", ".join(every),
+                "remove one by name, or all with rmi -f",
+            )
+        if not force:
+            _refuse_used(root, image, in_use())
+        for name in every:
+            _unlink(store.name_path(root, name))
+        _unlink(f"{root}/images/records/{id}")
+    collect(root, in_use)
+    return [*(f"Untagged: {name}" for name in every), f"Deleted: {image.id}"]
+
+
+def reference_is_name(reference: str, image: Image) -> bool:
+    """Whether the image was found by a name, not by (the beginning of) its id."""
+    return not image.id.startswith((reference, f"sha256:{reference}"))
+
+
+def _refuse_used(root: str, image: Image, used: Mapping[str, str]) -> None:
+    id = image.id.removeprefix("sha256:")
+    others = _mentioned(root, but=id)[1]
+    for layer in image.layers:
+        if layer in used and os.path.basename(layer) not in others:
+            raise Conflict(
+                f"image {image.names[0] if image.names else id[:12]} is in use",
+                f"container {used[layer]} has it mounted",
+                f"minirun rm {used[layer]}, or rmi -f to forget its name only",
+            )
+
+
+def gc(root: str, in_use: InUse = dict) -> list[str]:
+    """Removes what crashed commands left, and what no image needs; the paths."""
+    if not os.path.isdir(f"{root}/images"):
+        return []
+    return sweep(root) + collect(root, in_use)
+
+
+def collect(root: str, in_use: InUse = dict) -> list[str]:
+    """Removes blobs and layers that no image mentions and no container uses; their paths."""
+    with changing(root), contextlib.ExitStack() as stack:
+        alone = try_exclusive_intake(root)
+        if alone < 0:
+            return []
+        stack.callback(os.close, alone)
+        digests, diff_ids = _mentioned(root)
+        used = in_use()
+        removed = _broken_names(root)
+        for digits in _listdir(f"{root}/images/blobs/sha256"):
+            if digits not in digests:
+                removed.append(f"{root}/images/blobs/sha256/{digits}")
+                _unlink(removed[-1])
+        rubbish = None
+        for diff_id in _listdir(f"{root}/layers"):
+            path = store.layer_path(root, diff_id)
+            if diff_id.startswith(store.TEMPORARY) or diff_id in diff_ids or path in used:
+                continue
+            if rubbish is None:
+                rubbish = TemporaryDirectory(f"{root}/layers")
+            os.rename(path, rubbish.path(diff_id))  # gone at once; its files in a while
+            removed.append(path)
+    if rubbish is not None:
+        rubbish.remove()
+    return removed
+
+
+def _mentioned(root: str, but: str = "") -> tuple[set[str], set[str]]:
+    """The digits of all blobs and all diff-ids that records mention."""
+    blobs: set[str] = set()
+    diff_ids: set[str] = set()
+    for id in store.ids(root):
+        record = store.read_record(root, id) if id != but else None
+        if record is None:
+            continue
+        blobs |= {id, record.manifest[7:], *(layer.digest[7:] for layer in record.layers)}
+        diff_ids |= {layer.diff_id for layer in record.layers}
+    return blobs, diff_ids
+
+
+def _broken_names(root: str) -> list[str]:
+    """Removes names whose record is gone."""
+    removed = []
+    for name, id in store.names(root):
+        if not os.path.exists(f"{root}/images/records/{id}"):
+            removed.append(store.name_path(root, name))
+            _unlink(removed[-1])
+    return removed
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _listdir(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
