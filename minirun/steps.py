@@ -6,7 +6,8 @@ puts them in order, ``container/create.py`` walks the list.
 
     Call    a function of ``linux/`` and its arguments, not called yet
     Step    calls that keep one promise, the reason, and the calls that undo it
-    Ref     an argument that an earlier call will have produced (a pid, a fd)
+    Ref     an argument that an earlier call will have produced (a pid, a fd);
+            Known, once it has
     Walk    does the steps of one side, remembers how to undo, and traces
 
 Because a call is data, ``explain`` prints it, ``run --trace`` prints the same
@@ -47,6 +48,15 @@ class Ref(Value):
         return self.form.replace("{}", shown) if self.form else shown
 
 
+class Known(Ref):
+    """A Ref with the descriptor or pid it stands for: ``3<rootfs>``, as `strace -y` has it."""
+
+    value: int
+
+    def __str__(self) -> str:
+        return f"{self.value}<{self.name}>"
+
+
 class Call:
     """One call of ``function`` with ``args``, held back."""
 
@@ -75,15 +85,9 @@ class Call:
     def __call__(self, results: dict[str, Any]) -> Any:
         return self.function(*[_resolve(arg, results) for arg in self.args])
 
-    def resolved(self, results: dict[str, Any]) -> Call:
-        """The same call with what its Refs stand for; one without a result yet stays."""
-        return Call(
-            self.function,
-            *[
-                _resolve(arg, results) if isinstance(arg, Ref) and arg.name in results else arg
-                for arg in self.args
-            ],
-        )
+    def known(self, results: dict[str, Any]) -> Call:
+        """The same call as it is told: with what its Refs turned out to be."""
+        return Call(self.function, *[_known(arg, results) for arg in self.args])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Call):
@@ -219,16 +223,17 @@ class Walk:
     def _call(self, number: int, step: Step, call: Call) -> Any:
         if self.trace is None:
             return call(self.results)
-        call = call.resolved(self.results)
+        told = call.known(self.results)
         if call.name == "execve":
-            self.trace(number, step, call, "", 0.0)
+            self.trace(number, step, told, "", 0.0)
         start = time.perf_counter()
         try:
             outcome = call(self.results)
-        except OSError as error:
-            self.trace(number, step, call, f"-1 {reason(error)}", _microseconds(start))
+        except (OSError, MinirunError) as error:
+            self.trace(number, step, told, f"-1 {_failure(error)}", _microseconds(start))
             raise
-        self.trace(number, step, call, _outcome(outcome), _microseconds(start))
+        if call.name != "clone3" or outcome:  # it returns twice: told once, by the parent
+            self.trace(number, step, told, _outcome(outcome), _microseconds(start))
         return outcome
 
 
@@ -272,6 +277,13 @@ def _resolve(arg: Any, results: dict[str, Any]) -> Any:
     return arg
 
 
+def _known(arg: Any, results: dict[str, Any]) -> Any:
+    if not isinstance(arg, Ref) or arg.name not in results:
+        return arg
+    value = _resolve(arg, results)
+    return Known(name=arg.name, value=value) if type(value) is int else value
+
+
 def _argument(arg: Any) -> str:
     if isinstance(arg, Ref):
         return str(arg)
@@ -289,7 +301,13 @@ def _argument(arg: Any) -> str:
 
 
 def _outcome(outcome: Any) -> str:
-    return str(outcome) if isinstance(outcome, int) else "0"
+    if outcome is False:  # how a call says that it found nothing to do
+        return "skipped"
+    return str(int(outcome)) if isinstance(outcome, int) and outcome is not True else "0"
+
+
+def _failure(error: OSError | MinirunError) -> str:
+    return reason(error) if isinstance(error, OSError) else error.what
 
 
 def _microseconds(start: float) -> float:

@@ -8,6 +8,7 @@ and all that is unclear, take the long way (``app.py``). Both read the table in
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -43,6 +44,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _quickly(argv: Sequence[str]) -> int | None:
     """Runs a command that is read from a table; None if it is not so simple."""
+    gc.disable()  # it would look at what we import, some milliseconds long, and free nothing
     from minirun.cli import flags, quick
     from minirun.cli.settings import located
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import struct
 
 import _socket  # the C module: importing socket costs 9 ms
 
 from minirun.container import channel as channels
-from minirun.container import console, monitor
+from minirun.container import monitor
 from minirun.container.channel import Channel
+from minirun.container.signals import signal
 from minirun.container.state import Exit, Home, parse
 from minirun.errors import MinirunError
 from minirun.linux import process
@@ -92,7 +92,7 @@ class Session:
 
         Raises what kept the program from starting, and Detached.
         """
-        saved = console.raw() if self.tty and self.reads_stdin else None
+        saved = _raw() if self.tty and self.reads_stdin else None
         handlers = self._catch_signals()
         try:
             return self._loop()
@@ -100,7 +100,7 @@ class Session:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             if saved is not None:
-                console.restore(saved)
+                _restore(saved)
 
     def _loop(self) -> Exit:
         poll = select.poll()
@@ -208,6 +208,18 @@ def _write(phase: bytes, payload: bytes) -> None:
     fd = 1 if phase == monitor.STDOUT else 2
     while payload:
         payload = payload[os.write(fd, payload) :]
+
+
+def _raw() -> list[object]:
+    from minirun.container import console
+
+    return console.raw()
+
+
+def _restore(saved: list[object]) -> None:
+    from minirun.container import console
+
+    console.restore(saved)
 
 
 def _monitor_died() -> MinirunError:

@@ -26,7 +26,7 @@ import os
 
 import _socket  # the C module: importing socket costs 9 ms
 
-from minirun import errors
+from minirun import errors, json_quick
 from minirun.errors import MinirunError
 from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
@@ -98,7 +98,7 @@ def _show_wake(channel: object, phase: bytes, *fds: object) -> str:
 
 
 def _show_wait(channel: object, phase: bytes) -> str:
-    return f"recvmsg() = {_PHASE_NAMES.get(phase, repr(phase))}"
+    return f"recvmsg({_PHASE_NAMES.get(phase, repr(phase))})"
 
 
 @syscall("sendmsg", manual="unix(7)", show=_show_wake)
@@ -135,8 +135,6 @@ def report(channel: Channel, error: BaseException) -> None:
 
 def describe(error: BaseException) -> bytes:
     """An error as JSON, to be raised again elsewhere by ``failure``."""
-    import json
-
     if not isinstance(error, MinirunError):
         import traceback
 
@@ -152,14 +150,12 @@ def describe(error: BaseException) -> bytes:
         "remedy": error.remedy,
         "exit_code": error.exit_code,
     }
-    return json.dumps(told).encode()
+    return json_quick.dumps(told).encode()
 
 
 def failure_in(payload: bytes) -> MinirunError:
     """The error that ``describe`` wrote, as text."""
-    import json
-
-    return failure(json.loads(payload))
+    return failure(json_quick.loads(payload))
 
 
 def failure(told: dict[str, str | int]) -> MinirunError:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 
+from minirun.container.signals import signal
 from minirun.linux import terminal
 
 _CHUNK = 1 << 14

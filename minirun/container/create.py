@@ -26,7 +26,7 @@ from minirun.container.channel import Channel
 from minirun.container.locks import Lock
 from minirun.container.state import Home, Record, Running
 from minirun.errors import MinirunError
-from minirun.linux import credentials, process
+from minirun.linux import process
 from minirun.steps import HOST, INIT, Walk
 from minirun.values import TYPE_CHECKING, Value
 
@@ -96,9 +96,6 @@ def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> No
     """The parent-to-be: walks the HOST steps, then becomes the monitor."""
     other.close()  # or nobody would ever see end of file on it
     launch.lock.release()  # or it would be held until the program runs
-    process.setsid()
-    os.chdir("/")
-    credentials.set_name("minirun:[host]")
     ours, inits = Channel.pair()
     streams = Streams(launch.record)
     results: dict[str, Any] = {
@@ -119,13 +116,17 @@ def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> No
                 _init_side(launch, inits, results)
         inits.close()
         streams.close_container_ends()
-        terminal = channels.wait(ours, channels.READY)
         pid = results["init"]
         state = Running(pid=pid, startTime=process.start_time(pid), monitor=os.getpid())
-        launch.home.commit(state)
-        fds = _descriptors(launch, life, client, ours, streams, terminal)
+        # What needs no word from the child is done while it mounts.
+        launch.home.prepare_commit(state)
+        fds = _descriptors(launch, life, client, ours, streams)
+        terminal = channels.wait(ours, channels.READY)
+        launch.home.commit()
         client.send(monitor.CREATED, b"%d" % pid)
-        monitor.become(launch.home, launch.record, fds, pid, launch.autostart)
+        if launch.autostart:
+            ours.send(channels.START)  # it goes on while we become the monitor
+        monitor.become(launch.home, launch.record, fds, terminal, pid, launch.autostart)
     except BaseException as error:
         walk.undo()
         delete.forget(launch.home, launch.record, keep_files=launch.again)
@@ -149,7 +150,6 @@ def _descriptors(
     client: Channel,
     ours: Channel,
     streams: Streams,
-    terminal: int | None,
 ) -> monitor.Descriptors:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     runtime = os.open(launch.home.runtime, flags)
@@ -160,7 +160,6 @@ def _descriptors(
         listen=_listen(runtime),
         channel=ours.fileno(),
         client=client.fileno(),
-        terminal=-1 if terminal is None else terminal,
         **streams.monitor_ends(),
     )
 

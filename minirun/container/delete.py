@@ -21,7 +21,8 @@ def forget(home: Home, record: Record, keep_files: bool = False) -> None:
     ``keep_files`` keeps what a stopped container keeps: its record and files.
     The caller holds the container's lock, or is the only one who knows of it.
     """
-    cgroups.remove(record.cgroups)
+    if any(map(os.path.exists, record.cgroups)):  # the monitor has removed them if it could
+        cgroups.remove(record.cgroups)
     if not keep_files:
         # From here on it is a removal that gc.py finishes if we cannot.
         if os.path.exists(f"{home.data}/container.json"):

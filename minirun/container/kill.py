@@ -7,9 +7,9 @@ whoever got the same number later (pidfd_open(2)).
 from __future__ import annotations
 
 import os
-import signal
 
 from minirun.container import wait
+from minirun.container.signals import signal
 from minirun.container.state import Home
 from minirun.errors import Conflict
 from minirun.isolation import cgroups

@@ -64,11 +64,16 @@ class Descriptors(Value):
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
-    terminal: int = -1
 
 
-def become(home: Home, record: Record, fds: Descriptors, init: int, autostart: bool) -> NoReturn:
-    """Replaces this process by the monitor of ``home``; never returns."""
+def become(
+    home: Home, record: Record, fds: Descriptors, terminal: int | None, init: int, opened: bool
+) -> NoReturn:
+    """Replaces this process by the monitor of ``home``; never returns.
+
+    ``terminal`` is the master of the container's terminal if it has one,
+    ``opened`` says that the gate is open already.
+    """
     arguments = [
         "minirun:[monitor]",
         home.id[:12],
@@ -87,11 +92,11 @@ def become(home: Home, record: Record, fds: Descriptors, init: int, autostart: b
         "in": fds.stdin,
         "out": fds.stdout,
         "err": fds.stderr,
-        "tty": fds.terminal,
+        "tty": -1 if terminal is None else terminal,
     }
     arguments += [f"{name}={fd}" for name, fd in optional.items() if fd >= 0]
-    if autostart:
-        arguments.append("start=1")
+    if opened:
+        arguments.append("start=2")
     if record.interactive:
         arguments.append("stdin_once=1")
     if record.oomFile:

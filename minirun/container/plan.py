@@ -9,8 +9,6 @@ themselves are in ``isolation/``, one file each; read them in this order.
 
 from __future__ import annotations
 
-import os
-
 from minirun.container import channel, program
 from minirun.isolation import (
     cgroups,
@@ -25,7 +23,7 @@ from minirun.isolation import (
     syscall_filter,
     users,
 )
-from minirun.linux import credentials, process, terminal
+from minirun.linux import credentials, path, process, terminal
 from minirun.spec import Spec
 from minirun.steps import HOST, INIT, Call, Ref, Step
 from minirun.values import TYPE_CHECKING
@@ -58,6 +56,7 @@ def plan(spec: Spec, layout: Layout, filters: str) -> list[Step]:
 
 def host_steps(spec: Spec, layout: Layout) -> Iterator[Step]:
     """What the parent prepares, and the birth of the child."""
+    yield _leave_the_caller()
     yield from overlay.host_steps(spec)  # an upperdir of its own
     yield from mounts.host_steps(spec)  # what -v names and is not there yet
     yield from cgroups.host_steps(spec, layout)  # limits stand before anyone can exceed them
@@ -100,6 +99,20 @@ def filesystem(spec: Spec) -> Iterator[Step]:
     yield from console(spec)  # from the container's own devpts
     yield from sysctls.steps(spec)  # before /proc/sys becomes read-only
     yield from mounts.protect(spec)  # masks and read-only paths, looked at again
+
+
+def _leave_the_caller() -> Step:
+    """The command has forked this process; from here on it must not matter what becomes of it."""
+    return Step(
+        "leave the command behind",
+        Call(process.setsid),
+        Call(path.change_directory, "/"),
+        Call(credentials.set_name, "minirun:[host]"),
+        why="a session of its own, so that a Ctrl-C for the command or its death does not reach "
+        "the container's parent; no directory of the caller's is kept busy; and ps can tell it",
+        side=HOST,
+        chapter="10",
+    )
 
 
 def begin() -> Iterator[Step]:
@@ -182,18 +195,18 @@ def connect(spec: Spec) -> Iterator[Step]:
         yield Step(
             "take the terminal",
             Call(terminal.control, _SLAVE),
-            Call(os.dup2, _SLAVE, 0),
-            Call(os.dup2, _SLAVE, 1),
-            Call(os.dup2, _SLAVE, 2),
+            Call(process.dup2, _SLAVE, 0),
+            Call(process.dup2, _SLAVE, 1),
+            Call(process.dup2, _SLAVE, 2),
             why="the session's controlling terminal: Ctrl-C becomes SIGINT here",
             chapter="10",
         )
         return
     yield Step(
         "connect the streams",
-        Call(os.dup2, _STDIN, 0),
-        Call(os.dup2, _STDOUT, 1),
-        Call(os.dup2, _STDERR, 2),
+        Call(process.dup2, _STDIN, 0),
+        Call(process.dup2, _STDOUT, 1),
+        Call(process.dup2, _STDERR, 2),
         why="pipes to the monitor, which logs them",
         chapter="10",
     )
@@ -205,6 +218,12 @@ def confine(spec: Spec, filters: str) -> Iterator[Step]:
         "let no descriptor through",
         Call(process.close_on_exec, 3),
         why="an open directory of the host would be a way out (CVE-2024-21626)",
+        chapter="10",
+    )
+    yield Step(
+        "give every signal its default effect",
+        Call(process.stop_ignoring_signals),
+        why="execve(2) keeps what is ignored, and Python ignores SIGPIPE: `yes | head` would never end",
         chapter="10",
     )
     yield from rlimits.steps(spec)  # late: a small nofile would hit our own set-up

@@ -7,11 +7,11 @@ name and a range of ids, and writes the Spec. ``create.py`` is the second half.
 from __future__ import annotations
 
 import os
-import signal
 
 from minirun.container import delete, id_ranges, names, signals, specify
 from minirun.container.locks import Lock
 from minirun.container.options import Options
+from minirun.container.signals import signal
 from minirun.container.state import Home, Record, Store, reserve_name, timestamp
 from minirun.errors import Conflict, InvalidInput, MinirunError
 from minirun.image import store as images

@@ -11,7 +11,7 @@ import os
 from minirun.container import attach, create, monitor
 from minirun.container import channel as channels
 from minirun.container.channel import Channel
-from minirun.container.locks import Lock
+from minirun.container.locks import Lock, is_looked_after
 from minirun.container.state import Home, Record
 from minirun.errors import Conflict, MinirunError
 from minirun.isolation import privileges, rlimits
@@ -66,26 +66,26 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
     """Starts a created or ended container; a client of its monitor, and its pid.
 
     ``greeting`` is what the client says before the gate opens (attach to the
-    streams). The next packet to come is STARTED or FAILED. Raises Conflict when it runs already, and whatever kept the
-    program from starting.
+    streams). The next packet to come is STARTED or FAILED. Raises Conflict when
+    it runs already, and whatever kept the program from starting.
     """
-    with Lock(home) as lock:
-        record = home.record()
-        status = home.status()
-        if status in ("running", "creating"):
-            raise Conflict(
-                f"container {record.name} cannot be started",
-                f"it is {status}",
-                f"minirun exec {record.name} runs a program in it; minirun stop ends it",
-            )
-        if status == "created" and (client := attach.connect(home)):
-            pid = home.live_pid()
-        else:
-            wait_for_monitor(home)
-            return launch(home, record, lock, autostart=True, greeting=greeting, again=True)
-        for packet in (*greeting, monitor.OPEN_GATE):
-            client.send(packet)
-        return client, pid
+    while True:
+        with Lock(home) as lock:
+            record = home.record()
+            status = home.status()
+            if status == "running":
+                raise Conflict(
+                    f"container {record.name} cannot be started",
+                    f"it is {status}",
+                    f"minirun exec {record.name} runs a program in it; minirun stop ends it",
+                )
+            if status == "created" and (client := attach.connect(home)):
+                for packet in (*greeting, monitor.OPEN_GATE):
+                    client.send(packet)
+                return client, home.live_pid()
+            if not is_looked_after(home):
+                return launch(home, record, lock, autostart=True, greeting=greeting, again=True)
+        wait_for_monitor(home)
 
 
 def wait_started(client: Channel) -> None:
@@ -104,8 +104,10 @@ def wait_started(client: Channel) -> None:
 
 
 def wait_for_monitor(home: Home) -> None:
-    """Waits until the monitor of an ended container has let go of it."""
-    os.makedirs(home.runtime, 0o711, exist_ok=True)
+    """Waits until the monitor of an ended container has let go of it.
+
+    Without the container's lock: what follows an end (--rm) has to take that first.
+    """
     lock = Lock(home, "monitor.lock")
-    lock.acquire(wait=True)
-    lock.release()
+    if os.path.exists(lock.path) and lock.acquire(wait=True):
+        lock.release()

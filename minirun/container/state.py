@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import os
 
+from minirun import json_quick
 from minirun.errors import Conflict, InvalidInput, NotFound
 from minirun.linux import process
 from minirun.spec import Spec
@@ -172,10 +173,13 @@ class Home(Value):
         """Writes the record before anything is made, so that a crash can be swept."""
         write_json(f"{self.data}/pending.json", record)
 
-    def commit(self, running: Running) -> None:
-        """The container is created: from here on it exists, with this process."""
+    def prepare_commit(self, running: Running) -> None:
+        """Notes the process of a creation that is under way."""
         remove_file(f"{self.runtime}/started")
         write_json(f"{self.runtime}/state.json", running)
+
+    def commit(self) -> None:
+        """The container is created: from here on it exists, with the noted process."""
         remove_file(f"{self.data}/exit.json")
         remove_file(f"{self.runtime}/exit.json")
         if os.path.exists(f"{self.data}/pending.json"):
@@ -269,10 +273,8 @@ def release_names(store: Store, id: str) -> None:
 
 def check_name(name: str) -> None:
     """Raises InvalidInput unless ``name`` is one that docker would take."""
-    import string
-
-    first = string.ascii_letters + string.digits
-    if len(name) < 2 or name[0] not in first or any(c not in first + "_.-" for c in name):
+    plain_name = name.replace("_", "").replace(".", "").replace("-", "")
+    if len(name) < 2 or not name.isascii() or not plain_name.isalnum() or not name[0].isalnum():
         raise InvalidInput(
             f"'{name}' cannot be a container's name",
             "a name is a letter or digit, then letters, digits, '_', '.' or '-'; two at least",
@@ -282,20 +284,16 @@ def check_name(name: str) -> None:
 
 def write_json(path: str, value: object) -> None:
     """Writes ``value`` as JSON under a temporary name, then renames it."""
-    import json
-
     temporary = f"{path}.{os.getpid()}"
     with open(temporary, "w") as file:
-        json.dump(plain(value), file)
+        file.write(json_quick.dumps(plain(value)))
     os.rename(temporary, path)
 
 
 def parse(raw: bytes, kind: type[T], path: str) -> T:
     """The record that minirun wrote to ``path``. Raises InvalidInput when it is damaged."""
-    import json
-
     try:
-        return revive(json.loads(raw), kind)
+        return revive(json_quick.loads(raw), kind)
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidInput(
             f"{path} is damaged",

@@ -204,6 +204,7 @@ class _Layer:
         at = self.tree.at(above)
         try:
             os.mknod(target, stat.S_IFCHR, 0, dir_fd=at)
+            os.utime(target, ns=(0, 0), dir_fd=at)
         except FileExistsError:
             # A whiteout is about the layers below; what this layer itself has stays.
             there = os.stat(target, dir_fd=at, follow_symlinks=False)

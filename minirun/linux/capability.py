@@ -14,12 +14,12 @@ does not know PR_CAP_AMBIENT (Linux 4.3). Read ``isolation/privileges.py`` next.
 from __future__ import annotations
 
 import ctypes
-import enum
 import struct
 
 import prctl
 
 from minirun.errors import UsageError
+from minirun.linux.flags import Numbers
 from minirun.linux.libc import checked, libc, raw
 from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Capability(enum.IntEnum):
+class Capability(Numbers):
     """The numbers of linux/capability.h; a set of them is a mask of ``1 << number``."""
 
     CHOWN = 0

@@ -37,12 +37,17 @@ _LOCKED = (
 
 
 @syscall("mount", show=lambda path: f'mount("{_NULL}", "{path}", NULL, MS_BIND, NULL)')
-def mask_file(path: str) -> None:
-    """Covers the file ``path`` with /dev/null. Raises StepFailed if that is an impostor."""
-    if _kind(path) not in (None, stat.S_IFDIR):
-        if not _is_null(os.stat(_NULL, follow_symlinks=False)):
-            raise _impostor()
-        mount.mount(_NULL, path, None, MountFlag.BIND, None)
+def mask_file(path: str) -> bool:
+    """Covers the file ``path`` with /dev/null; False if there is no such file.
+
+    Raises StepFailed if /dev/null is an impostor.
+    """
+    if _kind(path) in (None, stat.S_IFDIR):
+        return False
+    if not _is_null(os.stat(_NULL, follow_symlinks=False)):
+        raise _impostor()
+    mount.mount(_NULL, path, None, MountFlag.BIND, None)
+    return True
 
 
 _EMPTY = MountFlag.RDONLY | MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC
@@ -50,37 +55,45 @@ _SMALL = "nr_blocks=1,nr_inodes=1"
 
 
 @syscall("mount", show=lambda path: f'mount("tmpfs", "{path}", "tmpfs", {_EMPTY}, "{_SMALL}")')
-def mask_directory(path: str) -> None:
-    """Covers the directory ``path`` with an empty file system that cannot be written."""
-    if _kind(path) == stat.S_IFDIR:
-        mount.mount("tmpfs", path, "tmpfs", _EMPTY, _SMALL)
+def mask_directory(path: str) -> bool:
+    """Covers the directory ``path`` with an empty file system; False if there is none."""
+    if _kind(path) != stat.S_IFDIR:
+        return False
+    mount.mount("tmpfs", path, "tmpfs", _EMPTY, _SMALL)
+    return True
 
 
 @syscall("mount", show=lambda path: f'mount("{path}", "{path}", NULL, MS_BIND|MS_REC, NULL)')
-def bind_to_itself(path: str) -> None:
-    """Makes ``path`` a mount of its own, so that it can have flags of its own."""
-    if _kind(path) is not None:
-        mount.mount(path, path, None, MountFlag.BIND | MountFlag.REC, None)
+def bind_to_itself(path: str) -> bool:
+    """Makes ``path`` a mount of its own, so that it can have flags of its own.
+
+    False if there is no such path.
+    """
+    if _kind(path) is None:
+        return False
+    mount.mount(path, path, None, MountFlag.BIND | MountFlag.REC, None)
+    return True
 
 
 _READONLY = MountFlag.REMOUNT | MountFlag.BIND | MountFlag.RDONLY
 
 
-@syscall("mount", show=lambda path: f'mount(NULL, "{path}", NULL, {_READONLY}, NULL)')
-def remount_readonly(path: str) -> None:
-    """Makes the mount at ``path`` read-only; the flags it has, it keeps.
+@syscall("mount", show=lambda path: f'mount(NULL, "{path}", NULL, {_READONLY}|<its flags>, NULL)')
+def remount_readonly(path: str) -> bool:
+    """Makes the mount at ``path`` read-only; the flags it has, it keeps. False without a path.
 
     A remount sets all flags anew, and in a user namespace those of the
     source are locked: leaving one out is EPERM (mount_namespaces(7)).
     """
     if _kind(path) is None:
-        return
+        return False
     has = os.statvfs(path).f_flag
     kept = MountFlag(0)
     for flag, name in _LOCKED:
         if has & flag:
             kept |= name
     mount.mount(None, path, None, _READONLY | kept, None)
+    return True
 
 
 @syscall("statfs", show=lambda paths: f"statfs({', '.join(paths)}): each is read-only")

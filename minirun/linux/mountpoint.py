@@ -15,8 +15,8 @@ import stat
 
 from minirun.errors import StepFailed
 from minirun.linux import libc, mount
-from minirun.linux.mount import MountFlag, MoveMountFlag
 from minirun.linux.masks import PROC_SUPER_MAGIC, filesystem_type
+from minirun.linux.mount import MountFlag, MoveMountFlag
 from minirun.linux.path import Resolve, open_directory, open_or_make, openat2
 from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
@@ -49,8 +49,6 @@ _REPLACEABLE = frozenset(
 @syscall("mount", show=_show_mount)
 def mount_in(root: int, source: str, target: str, fstype: str, flags: MountFlag, data: str | None) -> None:
     """Mounts a file system on the directory ``target`` inside ``root``, made if missing."""
-    # Whoever trusts /proc trusts that it is where it is called: masks and read-only
-    # paths are (CVE-2019-19921, CVE-2023-28642: an image with a link for /proc).
     place = _place(root, target, True, links=fstype not in ("proc", "sysfs"))
     try:
         mount.mount(source, f"/proc/self/fd/{place}", fstype, flags, data)
@@ -142,6 +140,9 @@ def _place(root: int, target: str, directory: bool, links: bool = True) -> int:
     Over the root itself, a mount would hide the root and all masks in it; over
     a part of procfs, it would make writes to the kernel go into a file.
     """
+    # Masks and read-only paths trust that /proc is where it is called, so no link
+    # of the image may stand for it (CVE-2019-19921, CVE-2023-28642).
+    links = links and target.rstrip("/") not in ("/proc", "/sys")
     resolve = Resolve.IN_ROOT if links else Resolve.IN_ROOT | Resolve.NO_SYMLINKS
     try:
         place = open_or_make(root, target, directory, resolve=resolve)

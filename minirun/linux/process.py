@@ -16,8 +16,11 @@ from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Callable, Sequence
     from typing import NoReturn
+else:
+    import _signal  # the C module: importing signal costs more than all of its calls
 
 _SIGCHLD = 17
 _SIGKILL = 9
@@ -162,6 +165,25 @@ def execve(path: str, args: Sequence[str], env: Sequence[str]) -> NoReturn:
 def setsid() -> None:
     """Makes the caller the leader of a new session, without a terminal."""
     os.setsid()
+
+
+@syscall("dup2")
+def dup2(fd: int, onto: int) -> None:
+    """Makes ``onto`` another number for the open file ``fd``; it stays open at execve."""
+    os.dup2(fd, onto)
+
+
+@syscall("rt_sigaction", "sigaction(2)", show=lambda: "rt_sigaction(each that is ignored, a handler)")
+def stop_ignoring_signals() -> None:
+    """Lets execve(2) give every signal its default effect, and blocks none.
+
+    What is ignored stays ignored through execve, what is caught is reset: so
+    the ignored ones are caught, by a handler that will never be there to run.
+    """
+    for number in _signal.valid_signals():
+        if _signal.getsignal(number) == _signal.SIG_IGN:
+            _signal.signal(number, lambda *_: None)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def pidfd_open(pid: int) -> int:

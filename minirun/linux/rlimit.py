@@ -6,12 +6,11 @@ to which the process may raise the soft one. ``isolation/rlimits.py`` is next.
 
 from __future__ import annotations
 
-import enum
-
+from minirun.linux.flags import Numbers
 from minirun.steps import syscall
 
 
-class Rlimit(enum.IntEnum):
+class Rlimit(Numbers):
     """The numbers of asm-generic/resource.h (x86, arm, riscv, s390, powerpc)."""
 
     CPU = 0

@@ -9,10 +9,10 @@ isolation/syscall_filter. seccomp(2)
 from __future__ import annotations
 
 import ctypes
-import enum
 import errno
 
 from minirun.linux import libc
+from minirun.linux.flags import Flags, Numbers
 from minirun.steps import syscall
 
 # <linux/seccomp.h>: the operations of seccomp(2).
@@ -20,7 +20,7 @@ SECCOMP_SET_MODE_FILTER = 1
 SECCOMP_GET_ACTION_AVAIL = 2
 
 
-class SeccompFlag(enum.IntFlag):
+class SeccompFlag(Flags, prefix="SECCOMP_FILTER_FLAG_"):
     """SECCOMP_FILTER_FLAG_*."""
 
     TSYNC = 1 << 0
@@ -31,7 +31,7 @@ class SeccompFlag(enum.IntFlag):
     WAIT_KILLABLE_RECV = 1 << 5
 
 
-class SeccompReturn(enum.IntEnum):
+class SeccompReturn(Numbers):
     """SECCOMP_RET_*, the strictest first; the low 16 bits are free for an errno."""
 
     KILL_PROCESS = 0x80000000
@@ -51,8 +51,7 @@ class _SockFprog(ctypes.Structure):
 
 
 def _shown(program: bytes, flags: SeccompFlag) -> str:
-    names = [f"SECCOMP_FILTER_FLAG_{flag.name}" for flag in SeccompFlag if flag in flags]
-    return f"seccomp(SECCOMP_SET_MODE_FILTER, {'|'.join(names) or 0}, <{len(program) // 8} instructions>)"
+    return f"seccomp(SECCOMP_SET_MODE_FILTER, {flags}, <{len(program) // 8} instructions>)"
 
 
 @syscall("seccomp", show=_shown)

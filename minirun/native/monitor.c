@@ -231,7 +231,9 @@ static void open_gate(void)
 	struct timespec now;
 	char text[40];
 
-	if (gate != CLOSED || channel < 0 || send(channel, "S", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+	if (gate != CLOSED || channel < 0)
+		return;
+	if (start != ALREADY_OPEN && send(channel, "S", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		return;
 	gate = OPENING;
 	clock_gettime(CLOCK_REALTIME, &now);

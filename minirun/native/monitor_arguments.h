@@ -7,13 +7,14 @@
 static int directory = -1, data = -1, init_pid = -1, channel = -1, listener = -1, first_client = -1;
 static int tty = -1, in = -1, lock = -1, start, stdin_once, log_on;
 static char **after;
+enum { ALREADY_OPEN = 2 };
 
 /* The two streams out of the container; a pty has only the first. */
 static struct source { int fd, open; long budget; } sources[2] = { { -1, 0, LONG_MAX }, { -1, 0, LONG_MAX } };
 
 /*  dir=FD data=FD     where `started` and where exit.json and the log go
  *  init=PID           our child; channel=FD is a socket whose other end it holds until execve(2)
- *  start=1            open the gate at once
+ *  start=1            open the gate at once; start=2: the creator has opened it, only note it
  *  listen=FD          attach.sock; client=FD is one who is connected already
  *  in= out= err=FD    our ends of the pipes, or tty=FD: the pty's master
  *  stdin_once=1       the end of the client's stdin is the end of the container's

@@ -82,6 +82,41 @@ def failure(spec: Spec, look: Callable[[], Any] = lambda: "it ran") -> str:
     return str(caught.value)
 
 
+#: A user namespace, and those that it then owns.
+OWNED = CloneFlag.NEWUSER | CloneFlag.NEWNS | CloneFlag.NEWIPC | CloneFlag.NEWNET | CloneFlag.NEWPID
+
+
+def in_user_namespace(work: Callable[[], Any], first: int, kinds: CloneFlag = OWNED) -> Any:
+    """``work`` as root of a new user namespace, with the host's ids from ``first``."""
+    mapped, say_mapped = os.pipe()
+    made, say_made = os.pipe()
+    mapper = os.fork()
+    if mapper == 0:
+        try:
+            os.close(say_made)
+            pid = int(os.read(made, 16))
+            for name in ("uid_map", "gid_map"):
+                Path(f"/proc/{pid}/{name}").write_text(f"0 {first} 65536")
+            os.write(say_mapped, b"x")
+        finally:
+            os._exit(0)
+
+    def root_inside() -> Any:
+        os.write(say_made, str(os.getpid()).encode())
+        os.read(mapped, 1)
+        os.setgroups([])
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        return in_child(work)  # forked once more: PID 1 of the new PID namespace
+
+    try:
+        return in_child(root_inside, kinds)
+    finally:
+        for end in (mapped, say_mapped, made, say_made):
+            os.close(end)
+        os.waitpid(mapper, 0)
+
+
 def in_child(work: Callable[[], Any], flags: CloneFlag = CloneFlag.NEWNS) -> Any:
     """The result of ``work`` in a child with its own mount namespace, through JSON.
 

@@ -21,6 +21,7 @@ from tests.kernel.rootfs import (
     filesystem,
     host_side,
     in_child,
+    in_user_namespace,
     inside,
     make_spec,
     mountinfo,
@@ -122,13 +123,13 @@ def test_masks_and_readonly_paths(tmp_path: Path) -> None:
         try:
             Path("/proc/sys/kernel/hostname").write_text("other")
         except OSError as error:
-            return [read, errno.errorcode[error.errno or 0], refused("/proc/sysrq-trigger")]
+            return [read, errno.errorcode[error.errno or 0], refused("/proc/irq/default_smp_affinity")]
         return [read, "written", ""]
 
-    read, sysctl, sysrq = inside(spec, look)
+    read, sysctl, irq = inside(spec, look)
     assert "/proc/timer_list" in read
     assert {path: [] for path in read} == read
-    assert (sysctl, sysrq) == ("EROFS", "EROFS")
+    assert (sysctl, irq) == ("EROFS", "EROFS")
 
 
 def test_what_is_not_there_needs_no_mask(tmp_path: Path) -> None:
@@ -406,6 +407,8 @@ def test_proc_and_sys_are_no_links(tmp_path: Path, place: str) -> None:
     (tmp_path / "layer/harmless").mkdir(parents=True)
     (tmp_path / "layer" / place).symlink_to("/harmless")
     assert f"cannot mount /{place}" in failure(make_spec(tmp_path, NO_CGROUP))
+    host = bind(f"/{place}", f"/{place}", "rprivate")
+    assert f"cannot mount /{place}" in failure(make_spec(tmp_path, [host]))
 
 
 def test_nothing_is_mounted_over_the_root(tmp_path: Path) -> None:
@@ -538,3 +541,58 @@ def test_a_new_volumes_directories_go_if_the_start_fails(tmp_path: Path) -> None
     with host_side(steps):
         assert (tmp_path / "volumes/name/_data").is_dir()
     assert not (tmp_path / "volumes/name").exists()
+
+
+# --- in a user namespace -----------------------------------------------------
+
+
+@needs("userns")
+def test_everything_in_a_user_namespace(tmp_path: Path) -> None:
+    """Where no device can be made and flags of the host's mounts are locked, all promises hold."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/file").write_text("host")
+    spec = make_spec(
+        tmp_path,
+        [*NO_CGROUP, bind(tmp_path / "source", "/data", "rro"), bind("/sys", "/host-sys", "ro")],
+        namespaces=tuple(Namespace(type=kind) for kind in ("user", "mount", "ipc", "network", "pid")),
+        maskedPaths=("/proc/timer_list", "/proc/keys", "/sys/firmware", "/host-sys/firmware"),
+        readonlyPaths=("/proc/sys", "/host-sys/fs"),
+        devices=(),
+    )
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o755)
+    steps = filesystem(spec)
+
+    def work() -> Any:
+        Walk(steps, INIT, dict(walk.results)).run()
+        null = os.stat("/dev/null").st_rdev
+        seen = [Path("/data/file").read_text(), Path("/proc/keys").read_text(), os.listdir("/sys/firmware")]
+        Path("/written").write_text("x")
+        return [*seen, null == os.makedev(1, 3), refused("/data/x"), os.listdir("/host-sys/firmware")]
+
+    with host_side(steps) as walk:
+        for place in (spec.root.upperdir, spec.root.workdir):
+            os.chown(place, 100000, 100000)
+        found = in_user_namespace(work, 100000)
+        assert os.stat(f"{spec.root.upperdir}/written").st_uid == 100000
+    assert found == ["host", "", [], True, "EROFS", []]
+
+
+@needs("userns")
+def test_sysfs_with_the_hosts_network(tmp_path: Path) -> None:
+    """The kernel refuses a new sysfs there; the host's is bound, and cannot be written."""
+    sysfs = next(each for each in default_mounts() if each.type == "sysfs")
+    spec = make_spec(tmp_path, [*PROC, sysfs], namespaces=tuple(Namespace(type=k) for k in ("user", "pid")))
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o755)
+    steps = filesystem(spec)
+
+    def work() -> Any:
+        Walk(steps, INIT, dict(walk.results)).run()
+        return [mountinfo()["/sys"]["options"].split(",")[0], "kernel" in os.listdir("/sys")]
+
+    with host_side(steps) as walk:
+        for place in (spec.root.upperdir, spec.root.workdir):
+            os.chown(place, 100000, 100000)
+        kinds = CloneFlag.NEWUSER | CloneFlag.NEWNS | CloneFlag.NEWPID
+        assert in_user_namespace(work, 100000, kinds) == ["ro", True]
