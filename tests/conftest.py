@@ -149,15 +149,14 @@ def minirun(loaded_minirun: Minirun) -> Iterator[Minirun]:
 
 
 @pytest.fixture(autouse=True)
-def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_leaks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fails a test that leaves a mount, a cgroup or a process behind."""
     if QUIET in Path(request.path).relative_to(REPOSITORY).parts:
         yield
         return
-    ours = str(request.getfixturevalue("test_dir"))
-    before = leaks.traces(ours)
+    look = leaks.Look((str(request.getfixturevalue("test_dir")), str(tmp_path_factory.getbasetemp())))
     yield
-    if left := leaks.wait_for(lambda: leaks.traces(ours) - before):
+    if left := look.left():
         pytest.fail("the test left behind:\n  " + "\n  ".join(sorted(left)))
 
 

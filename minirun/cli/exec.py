@@ -21,7 +21,12 @@ def main(settings: Settings, options: ExecOptions) -> int:
     running_pid(home)
     record = home.record()
     spec = replace(record.spec, process=process_of(home, record.spec, options))
-    guest = execute(home, spec, options.interactive and not options.detach)
+    trace = None
+    if options.trace:
+        from minirun.cli.trace import printer
+
+        trace = printer(options.trace)
+    guest = execute(home, spec, options.interactive and not options.detach, trace)
     if options.detach:
         return 0
     if guest.terminal >= 0:

@@ -191,6 +191,7 @@ EXECUTED = (
     Flag("-t --tty", SWITCH, "Give the program a terminal."),
     *(flag for flag in PROGRAM if flag.name in ("--env-file", "--env", "--workdir", "--user")),
     Flag("--privileged", SWITCH, "All capabilities, no filter."),
+    Flag("--trace", TRACE, "Print each system call as it happens, to stderr; =json for programs."),
 )
 ATTACHED = (
     Flag("-a --attach", SWITCH, "Show its output, pass signals on, end with its exit code."),

@@ -21,8 +21,8 @@ See unix(7). Read ``container/create.py`` next.
 
 from __future__ import annotations
 
-import array
 import os
+import struct
 
 import _socket  # the C module: importing socket costs 9 ms
 
@@ -41,6 +41,8 @@ FAILED = b"F"
 
 _PHASE_NAMES = {HOST_SIDE_DONE: "HOST_SIDE_DONE", READY: "READY", START: "START", FAILED: "FAILED"}
 _PACKET = 1 << 17
+_MAX_FDS = 4  # in one packet
+_INT = struct.calcsize("i")
 
 
 class PeerDied(MinirunError):
@@ -70,7 +72,7 @@ class Channel:
 
     def send(self, phase: bytes, payload: bytes = b"", fds: tuple[int, ...] = ()) -> None:
         """Sends a phase, with descriptors if given. Raises OSError (EPIPE) if nobody is there."""
-        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else []
         self.sock.sendmsg([phase + payload], rights, _socket.MSG_NOSIGNAL)
 
     def send_if_heard(self, phase: bytes) -> None:
@@ -82,15 +84,13 @@ class Channel:
 
     def receive(self) -> tuple[bytes, bytes, list[int]]:
         """The next (phase, payload, descriptors); phase b"" at end of file."""
-        room = _socket.CMSG_LEN(4 * array.array("i").itemsize)
+        room = _socket.CMSG_LEN(_MAX_FDS * _INT)
         try:
             packet, rights, _, _ = self.sock.recvmsg(_PACKET, room, _socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
             return b"", b"", []
-        fds = array.array("i")
-        for _, _, data in rights:
-            fds.frombytes(data)
-        return packet[:1], packet[1:], list(fds)
+        fds = [fd for _, _, data in rights for fd in struct.unpack(f"{len(data) // _INT}i", data)]
+        return packet[:1], packet[1:], fds
 
 
 def _show_wake(channel: object, phase: bytes, *fds: object) -> str:

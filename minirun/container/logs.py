@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import select
 
-from minirun.container import monitor, wait
+from minirun.container import wait
 from minirun.container.state import Home
 from minirun.errors import InvalidInput
 from minirun.linux import inotify
@@ -55,8 +55,8 @@ def read(home: Home, tail: int | None = None, since: str = "", follow: bool = Fa
     while not ended:
         ready = [fd for fd, _ in poll.poll()]
         inotify.drain(events)
-        # The monitor writes the last line before it tells of the exit.
-        ended = client.fileno() in ready and client.receive()[0] in (monitor.EXITED, b"")
+        # Told of the exit are we early; the monitor hangs up when the last line is written.
+        ended = client.fileno() in ready and client.receive()[0] == b""
         yield from _since(log.new_lines(), since)
     os.close(events)
 

@@ -110,6 +110,7 @@ class ExecOptions(Value):
     user: str = ""
     workdir: str = ""
     privileged: bool = False
+    trace: str = ""
 
 
 class StartOptions(Value):

@@ -97,6 +97,7 @@ def filesystem(spec: Spec) -> Iterator[Step]:
     yield from devices.steps(spec)
     yield from mounts.pivot(spec)  # pivot_root(2): the old / is gone
     yield from console(spec)  # from the container's own devpts
+    yield from working_directory(spec)  # before the root becomes read-only
     yield from sysctls.steps(spec)  # before /proc/sys becomes read-only
     yield from mounts.protect(spec)  # masks and read-only paths, looked at again
 
@@ -160,17 +161,36 @@ def console(spec: Spec) -> Iterator[Step]:
     yield from devices.console(_SLAVE)
 
 
+def working_directory(spec: Spec) -> Iterator[Step]:
+    """Makes it, as docker does; it is entered later, when the masks are in place."""
+    if spec.process.cwd != "/":
+        yield Step(
+            "make the working directory, if it is missing",
+            Call(program.make_directory, spec.process.cwd),
+            why="an image may name one that no layer has",
+            chapter="10",
+        )
+
+
 def look_up(spec: Spec) -> Iterator[Step]:
     """Finds the program before anyone says that the container is ready."""
+    process = spec.process
     yield Step(
         "enter the working directory",
-        Call(program.enter_directory, spec.process.cwd),
-        why="made when missing; looked at again, so that it is inside the root",
+        Call(program.enter_directory, process.cwd),
+        why="and ask where we are: it must lie inside the root",
         chapter="10",
     )
+    if process.args[0] == program.INIT:
+        yield Step(
+            "look up what init shall run",
+            Call(program.find, process.args[1:], process.env, process.cwd),
+            why="init could only say so when it is too late",
+            chapter="10",
+        )
     yield Step(
         "look the program up",
-        Call(program.find, spec.process.args, spec.process.env, spec.process.cwd),
+        Call(program.find, process.args, process.env, process.cwd),
         why="'not found' belongs to create, not to start",
         result="program",
         chapter="10",

@@ -21,22 +21,25 @@ from minirun.values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Where --init puts our init: /dev is a tmpfs, so it leaves no trace in the upperdir.
+INIT = "/dev/minirun-init"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHEBANG_MAX = 256  # BINPRM_BUF_SIZE of <linux/binfmts.h>
 
 
-@syscall("chdir", show=lambda path: f'chdir("{path}")')
-def enter_directory(path: str) -> None:
-    """chdir(2), the directory made when it is missing, as docker does.
+@syscall("mkdir")
+def make_directory(path: str) -> None:
+    """Makes ``path`` and what is missing above it; call it inside the container's root."""
+    os.makedirs(path, 0o755, exist_ok=True)
 
-    Raises StepFailed when the kernel then reports a place outside the root
-    (getcwd(3) gives a path without a leading slash): CVE-2024-21626.
+
+@syscall("chdir")
+def enter_directory(path: str) -> None:
+    """chdir(2). Raises OSError, and StepFailed when that led out of the root.
+
+    The kernel then reports a path without a leading slash (getcwd(3)): CVE-2024-21626.
     """
-    try:
-        os.chdir(path)
-    except FileNotFoundError:
-        os.makedirs(path, 0o755, exist_ok=True)
-        os.chdir(path)
+    os.chdir(path)
     if not os.getcwd().startswith("/"):
         raise StepFailed(
             f"cannot enter the working directory {path}",

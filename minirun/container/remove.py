@@ -5,7 +5,7 @@ Layer ``container``; ``delete.py`` does the deed.
 
 from __future__ import annotations
 
-from minirun.container import delete, kill, start
+from minirun.container import attach, delete, kill, wait
 from minirun.container.locks import Lock, is_looked_after
 from minirun.container.pause import status_of
 from minirun.container.state import Home, Record
@@ -19,22 +19,29 @@ def remove(home: Home, force: bool = False, volumes: bool = False) -> None:
     ``volumes`` takes its anonymous volumes along. Raises Conflict when it
     runs, NotFound when it is gone.
     """
-    ended = False
-    while True:
+    with Lock(home):
+        removed = _remove(home, force, volumes)
+    while not removed:
+        # Without the lock: what follows an end (--rm) has to take it.
+        if client := attach.connect(home):
+            wait.exit_within(client, None)
         try:
             with Lock(home):
-                record = home.record()
-                _end(home, record, force)
-                if not is_looked_after(home):
-                    if not volumes and not record.remove:
-                        record = replace(record, anonymousVolumes=())
-                    return delete.forget(home, record)
+                removed = _remove(home, force, volumes)
         except NotFound:
-            if ended:
-                return None  # --rm was faster
-            raise
-        ended = True
-        start.wait_for_monitor(home)
+            return  # --rm was faster
+
+
+def _remove(home: Home, force: bool, volumes: bool) -> bool:
+    """Kills what runs, removes what has ended; False while its monitor has yet to record that."""
+    record = home.record()
+    _end(home, record, force)
+    if not home.has_exit() and is_looked_after(home):
+        return False
+    if not volumes and not record.remove:
+        record = replace(record, anonymousVolumes=())
+    delete.forget(home, record)
+    return True
 
 
 def _end(home: Home, record: Record, force: bool) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from minirun.container import specify_mounts, specify_privileges, specify_resources
+from minirun.container import program, specify_mounts, specify_privileges, specify_resources
 from minirun.container.options import Options, check
 from minirun.container.specify_mounts import Lent, anonymous_volumes, lend
 from minirun.errors import UsageError
@@ -85,7 +85,7 @@ def _process(options: Options, image: ImageConfig, hostname: str, lent: Lent) ->
     who = lookup.user(lent.layers, options.user or image.user)
     args = _args(options, image)
     return Process(
-        args=(specify_mounts.INIT, *args) if options.init else args,
+        args=(program.INIT, *args) if options.init else args,
         env=_env(options.env, image.env, hostname, options.tty, who.home),
         cwd=_absolute(options.workdir or image.workdir or "/"),
         terminal=options.tty,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from minirun import native
 from minirun.container.options import Options
+from minirun.container.program import INIT
 from minirun.isolation import devices
 from minirun.isolation.mounts.defaults import default_mounts
 from minirun.isolation.mounts.options import VOLUME
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from minirun.container.volume_words import Volume
     from minirun.image.config import ImageConfig
 
-#: Where --init puts our init: /dev is a tmpfs, so it leaves no trace in the upperdir.
-INIT = "/dev/minirun-init"
 SHM_SIZE = 64 << 20
 
 
@@ -105,7 +104,7 @@ def _defaults(options: Options) -> list[Mount]:
         "/dev/mqueue": options.ipc == "host",
     }
     return [
-        _hosts(mount.destination, "ro" if mount.destination == "/sys" else "rw")
+        _hosts(mount.destination, "rro" if mount.destination == "/sys" else "rw")
         if borrowed.get(mount.destination)
         else mount
         for mount in found
@@ -123,11 +122,11 @@ def _hosts(path: str, mode: str) -> Mount:
 
 def devices_of(options: Options) -> tuple[tuple[Device, ...], tuple[DeviceRule, ...]]:
     """The nodes to make besides the standard ones, and who may be opened."""
-    if options.privileged:
-        return devices.host_devices(), devices.ALL_DEVICES
-    nodes: tuple[Device, ...] = ()
-    rules = devices.DEVICE_RULES
+    nodes: tuple[Device, ...] = devices.host_devices() if options.privileged else ()
+    rules = devices.ALL_DEVICES if options.privileged else devices.DEVICE_RULES
     for word in options.device:
         more, allowed = devices.host_device(word)
-        nodes, rules = nodes + more, rules + allowed
+        taken = {node.path for node in more}
+        nodes = tuple(node for node in nodes if node.path not in taken) + more
+        rules = rules if options.privileged else rules + allowed
     return nodes, rules

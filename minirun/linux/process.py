@@ -196,7 +196,7 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
     raw("pidfd_send_signal", pidfd, number, 0, 0)
 
 
-@syscall("close_range")
+@syscall("close_range", show=lambda first: f"close_range({first}, ~0U, CLOSE_RANGE_CLOEXEC)")
 def close_on_exec(first: int) -> None:
     """Marks every descriptor from ``first`` up close-on-exec (Linux 5.11)."""
     raw("close_range", first, _LAST_FD, _CLOSE_RANGE_CLOEXEC)

@@ -18,7 +18,7 @@ _TIOCGPTN = 0x80045430
 _TIOCGPTPEER = 0x5441
 
 
-@syscall("open", manual="pty(7)")
+@syscall("open", manual="pty(7)", show=lambda ptmx: f'open("{ptmx}", O_RDWR|O_NOCTTY|O_CLOEXEC)')
 def open_master(ptmx: str) -> int:
     """Opens a new pseudoterminal's master and unlocks its slave; the descriptor."""
     master = os.open(ptmx, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
@@ -44,7 +44,11 @@ def control(fd: int) -> None:
     fcntl.ioctl(fd, _TIOCSCTTY, 0)
 
 
-@syscall("ioctl", manual="ioctl_tty(2)")
+def _show_size(fd: object, rows: int, columns: int) -> str:
+    return f"ioctl({fd}, TIOCSWINSZ, {{ws_row={rows}, ws_col={columns}}})"
+
+
+@syscall("ioctl", manual="ioctl_tty(2)", show=_show_size)
 def set_size(fd: int, rows: int, columns: int) -> None:
     """Sets the window size in characters; the foreground job gets SIGWINCH."""
     fcntl.ioctl(fd, _TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

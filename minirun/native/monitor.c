@@ -146,8 +146,10 @@ static int over(void)
 			relay(i);
 	int drained = !sources[0].open && !sources[1].open && !owed_to_anyone(OWED_CHUNK);
 	/* A client that stands still holds up the output, never the record of the exit. */
-	if (end == DEAD && (drained || milliseconds() >= record_by))
+	if (end == DEAD && (drained || milliseconds() >= record_by)) {
 		record_exit();
+		tell_watchers();
+	}
 	if (end == RECORDED && drained) {
 		end = TOLD;
 		accept_clients(); /* who came in the last moment is told, too */

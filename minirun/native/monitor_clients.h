@@ -25,6 +25,7 @@ static int released;           /* what comes after has been done by a client */
 #define EACH_CLIENT(c) (struct client *c = clients; c < clients + CLIENTS; c++) if (c->fd >= 0)
 
 static void welcome(int fd);
+static void tell_watchers(void);
 static void hang_up(struct client *c);
 static void pay(struct client *c);
 static void lose(struct client *c);
@@ -40,12 +41,12 @@ static void accept_clients(void)
 		nap(100); /* out of files or memory: do not spin on it */
 }
 
-/* The seventeenth is refused. */
+/* The seventeenth is refused. Whoever comes after the end hears of it. */
 static void welcome(int fd)
 {
 	for (struct client *c = clients; c < clients + CLIENTS; c++)
 		if (c->fd < 0) {
-			*c = (struct client){ fd, 0, end == TOLD ? OWED_EXIT : 0 };
+			*c = (struct client){ fd, 0, end >= RECORDED ? OWED_EXIT : 0 };
 			return;
 		}
 	close(fd);
@@ -126,6 +127,18 @@ static void tell_all(int what)
 		c->owed |= c->is & DEAF ? 0 : what;
 		pay(c);
 	}
+}
+
+/* Who wants no output does not wait until all of it is delivered: `stop` and `rm -f`
+ * shall not hang because somebody's pager stands still. */
+static void tell_watchers(void)
+{
+	for EACH_CLIENT(c)
+		if (!(c->is & (WANTS_STDOUT | WANTS_STDERR | DEAF))) {
+			c->owed |= OWED_EXIT;
+			pay(c);
+			c->is |= DEAF;
+		}
 }
 
 /* Sends a client what it is owed, as far as it takes it now. */
