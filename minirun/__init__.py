@@ -10,10 +10,10 @@ code, read in this order, each file from top to bottom:
     container/plan.py         the whole start, one line a promise
     isolation/namespaces.py   what it sees            namespaces(7)
     isolation/overlay.py      its root file system    pivot_root(2)
-    isolation/mounts.py       /proc, /dev, volumes    mount_namespaces(7)
-    isolation/cgroups.py      what it gets            cgroups(7)
+    isolation/mounts/         /proc, /dev, volumes    mount_namespaces(7)
+    isolation/cgroups/        what it gets            cgroups(7)
     isolation/privileges.py   what it may             capabilities(7)
-    isolation/syscall_filter  what it may call        seccomp(2)
+    isolation/syscall_filter/ what it may call        seccomp(2)
     container/create.py       walks the plan, on both sides
     container/start.py ...    a file for each verb of its life
     native/                   what stays when Python has left
