@@ -303,6 +303,8 @@ def _argument(arg: Any) -> str:
 def _outcome(outcome: Any) -> str:
     if outcome is False:  # how a call says that it found nothing to do
         return "skipped"
+    if isinstance(outcome, str):
+        return f'"{outcome}"'
     return str(int(outcome)) if isinstance(outcome, int) and outcome is not True else "0"
 
 

@@ -19,7 +19,7 @@ def command(settings: Settings, no_stdin: bool, sig_proxy: bool, container: str)
     """Attach to a running container; Ctrl-P Ctrl-Q leaves it again."""
     from minirun.cli.run import report_exit
     from minirun.cli.several import store_of
-    from minirun.container import attach
+    from minirun.container import attach, monitor
     from minirun.container.execute import running_pid
 
     home = store_of(settings).find(container)
@@ -31,7 +31,7 @@ def command(settings: Settings, no_stdin: bool, sig_proxy: bool, container: str)
 
         return last_exit(home).exitCode
     stdin = record.interactive and not no_stdin
-    client.sock.send(attach.wish(stdin=stdin))
+    client.sock.send(monitor.wish(stdin=stdin))
     tty = record.spec.process.terminal
     session = attach.Session(client, stdin=stdin, tty=tty, pid=pid if sig_proxy else 0)
     try:

@@ -9,7 +9,7 @@ import os
 import sys
 
 from minirun.cli.settings import Settings
-from minirun.container import after, attach, monitor, start
+from minirun.container import monitor, start
 from minirun.container.channel import Channel
 from minirun.container.options import Options
 from minirun.container.prepare import Prepared, prepare
@@ -33,6 +33,7 @@ def main(settings: Settings, options: Options) -> int:
             autostart=True,
             greeting=_greeting(options),
             trace=tracer(options.trace),
+            meanwhile=_get_ready,
         )
     if options.detach:
         start.wait_started(client)
@@ -41,12 +42,17 @@ def main(settings: Settings, options: Options) -> int:
     return _foreground(prepared, options, client, pid)
 
 
+def _get_ready() -> None:
+    """Imports what is needed from the start on."""
+    from minirun.container import after, attach  # noqa: F401  (for _foreground)
+
+
 def _greeting(options: Options) -> tuple[bytes, ...]:
     """What the monitor hears from us before the gate opens: nothing is missed."""
     if options.detach:
         return ()
     streams = options.attach or ("stdin", "stdout", "stderr")
-    wish = attach.wish(_sends_stdin(options), "stdout" in streams, "stderr" in streams)
+    wish = monitor.wish(_sends_stdin(options), "stdout" in streams, "stderr" in streams)
     return (wish, monitor.TAKE_OVER) if options.rm else (wish,)
 
 
@@ -55,6 +61,8 @@ def _sends_stdin(options: Options) -> bool:
 
 
 def _foreground(prepared: Prepared, options: Options, client: Channel, pid: int) -> int:
+    from minirun.container import after, attach
+
     session = attach.Session(
         client,
         stdin=_sends_stdin(options),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from minirun.cli.run import report_exit
 from minirun.cli.settings import Settings
-from minirun.container import attach, start
+from minirun.container import attach, monitor, start
 from minirun.container.options import StartOptions
 from minirun.container.state import Store
 from minirun.errors import UsageError
@@ -37,7 +37,7 @@ def _attached(store: Store, options: StartOptions) -> int:
     home = store.find(options.containers[0])
     record = home.record()
     stdin = options.interactive and record.interactive
-    client, pid = start.start(home, (attach.wish(stdin=stdin),))
+    client, pid = start.start(home, (monitor.wish(stdin=stdin),))
     terminal = record.spec.process.terminal
     session = attach.Session(client, stdin=stdin, tty=terminal, pid=pid)
     try:

@@ -62,12 +62,6 @@ def connect(home: Home) -> Channel | None:
     return Channel(sock)
 
 
-def wish(stdin: bool = False, stdout: bool = True, stderr: bool = True) -> bytes:
-    """The packet that tells the monitor which streams a client wants."""
-    wants = monitor.Wants.STDIN * stdin | monitor.Wants.STDOUT * stdout
-    return monitor.ATTACH + bytes([wants | monitor.Wants.STDERR * stderr])
-
-
 class Session:
     """One attached client, from start to exit.
 

@@ -21,7 +21,7 @@ import os
 import _socket  # the C module: importing socket costs 9 ms
 
 from minirun.container import channel as channels
-from minirun.container import delete, monitor
+from minirun.container import monitor
 from minirun.container.channel import Channel
 from minirun.container.locks import Lock
 from minirun.container.state import Home, Record, Running
@@ -129,6 +129,8 @@ def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> No
         monitor.become(launch.home, launch.record, fds, terminal, pid, launch.autostart)
     except BaseException as error:
         walk.undo()
+        from minirun.container import delete
+
         delete.forget(launch.home, launch.record, keep_files=launch.again)
         channels.report(client, error)
         process.leave(125)

@@ -52,6 +52,12 @@ class Wants:
     STDIN = 4
 
 
+def wish(stdin: bool = False, stdout: bool = True, stderr: bool = True) -> bytes:
+    """The packet that tells the monitor which streams a client wants."""
+    wants = Wants.STDIN * stdin | Wants.STDOUT * stdout
+    return ATTACH + bytes([wants | Wants.STDERR * stderr])
+
+
 class Descriptors(Value):
     """What the monitor inherits; -1 is not there."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from minirun.container import delete, id_ranges, names, signals, specify
+from minirun.container import id_ranges, names, signals, specify
 from minirun.container.locks import Lock
 from minirun.container.options import Options
 from minirun.container.signals import signal
@@ -50,6 +50,8 @@ class Prepared:
 
     def clear(self) -> None:
         """Removes what was reserved; the creation itself cleans up after itself."""
+        from minirun.container import delete
+
         delete.forget_pending(self.home)
 
 

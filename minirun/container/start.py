@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from minirun.container import attach, create, monitor
+from minirun.container import create, monitor
 from minirun.container import channel as channels
 from minirun.container.channel import Channel
 from minirun.container.locks import Lock, is_looked_after
@@ -33,10 +33,12 @@ def launch(
     again: bool = False,
     trace: Callable[..., None] | None = None,
     fault: Callable[[int, str], None] | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[Channel, int]:
     """Creates the container's process; a client of its monitor, and its pid.
 
-    ``lock`` is the container's, held by the caller.
+    ``lock`` is the container's, held by the caller. ``meanwhile`` is done
+    while the other processes do the work, on another CPU: it costs no time.
     """
     request = create.Launch(
         home=home,
@@ -50,6 +52,8 @@ def launch(
         fault=fault,
     )
     client = create.create(request)
+    if meanwhile:
+        meanwhile()
     return client, create.wait_created(client)
 
 
@@ -69,6 +73,8 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
     streams). The next packet to come is STARTED or FAILED. Raises Conflict when
     it runs already, and whatever kept the program from starting.
     """
+    from minirun.container import attach
+
     while True:
         with Lock(home) as lock:
             record = home.record()
@@ -79,7 +85,8 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
                     f"it is {status}",
                     f"minirun exec {record.name} runs a program in it; minirun stop ends it",
                 )
-            if status == "created" and (client := attach.connect(home)):
+            client = attach.connect(home) if status == "created" else None
+            if client:
                 for packet in (*greeting, monitor.OPEN_GATE):
                     client.send(packet)
                 return client, home.live_pid()
@@ -93,7 +100,9 @@ def wait_started(client: Channel) -> None:
     phase, payload, _ = client.receive()
     channels.raise_if_failed(phase, payload)
     if phase == monitor.EXITED:
-        attach.decode_exit(payload)
+        from minirun.container.attach import decode_exit
+
+        decode_exit(payload)  # raises what is in it
         raise MinirunError(
             "the container ended before its program started",
             "somebody killed it at the gate",

@@ -1,0 +1,129 @@
+"""Times whole processes, in turns, and keeps what one table needs.
+
+A machine drifts by half within an hour, so a number alone says nothing. Here
+the contestants run one after another in each round (A B A B ...), each round
+gives one ratio, and the median of the ratios is the answer. Nothing is
+asserted: a bar that is missed is printed, for a person to read. A process is
+timed from posix_spawn(3) to wait4(2), which is what somebody at a prompt waits
+for. Read ``peers.py`` next, then ``__main__.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+#: Python must find the installed minirun, with its .pyc files, and nothing of the repository.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP")
+}
+
+Contestant = Callable[[], float] | Sequence[str]
+
+
+def spend(argv: Sequence[str]) -> float:
+    """Milliseconds from the start of ``argv`` to its end; stdout goes to /dev/null.
+
+    Raises RuntimeError with the process's own words when it fails: a run that
+    did not do its work is no measurement.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    words, theirs = os.pipe()
+    actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, theirs, 2)]
+    start = time.perf_counter()
+    child = os.posix_spawnp(argv[0], argv, ENVIRONMENT, file_actions=actions)
+    _, status, _ = os.wait4(child, 0)
+    spent = (time.perf_counter() - start) * 1e3
+    os.close(null)
+    os.close(theirs)
+    os.set_blocking(words, False)
+    with open(words, "rb") as stream:
+        said = (stream.read() or b"").decode(errors="replace")
+    if status != 0:
+        raise RuntimeError(f"{' '.join(argv)}: exit {os.waitstatus_to_exitcode(status)}: {said}")
+    return spent
+
+
+def output(argv: Sequence[str]) -> str:
+    """What ``argv`` prints. Raises RuntimeError, as ``spend`` does."""
+    done = subprocess.run(argv, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr}")
+    return done.stdout.strip()
+
+
+def in_turns(contestants: dict[str, Contestant], rounds: int, warm: int = 2) -> dict[str, list[float]]:
+    """Milliseconds of each contestant, ``rounds`` of them, after ``warm`` that do not count."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    order = list(contestants.items())
+    for number in range(warm + rounds):
+        for name, act in order:
+            spent = act() if callable(act) else spend(act)
+            if number >= warm:
+                times[name].append(spent)
+        order.append(order.pop(0))  # whoever comes first finds the caches cold: take turns in that too
+    return times
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def spread(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
+    """``40.2 (36.1..55.0)``: the median, the least, the most."""
+    middle, least, most = (f(values) / scale for f in (statistics.median, min, max))
+    return f"{middle:.{digits}f} ({least:.{digits}f}..{most:.{digits}f})"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: ``ratio`` compares with ``peer``, ``bar`` is what it may be."""
+
+    what: str
+    minirun: str
+    peer: str = ""
+    ratio: float | None = None
+    bar: str = ""
+    met: bool | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        """As the table has it."""
+        verdict = {True: f"{self.bar}: met", False: f"{self.bar}: **missed**", None: self.bar}[self.met]
+        return self.what, self.minirun, self.peer, "" if self.ratio is None else f"{self.ratio:.2f}", verdict
+
+
+def compare(
+    what: str, times: dict[str, list[float]], bars: dict[str, float] | None = None, seconds: bool = False
+) -> list[Row]:
+    """A row for each contestant beside the first, which is minirun."""
+    scale, digits, unit = (1e3, 2, "s") if seconds else (1.0, 1, "ms")
+    (_, ours), *others = times.items()
+    rows = []
+    for name, theirs in others:
+        found = ratio(ours, theirs)
+        bar = (bars or {}).get(name)
+        said = f"at most {bar:g} x" if bar else ""
+        met = found <= bar if bar else None
+        ends = spread(theirs, scale, digits)
+        rows.append(Row(f"{what}, {unit}", spread(ours, scale, digits), f"{name} {ends}", found, said, met))
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, as README has it."""
+    heads = ("what", "minirun", "beside it", "ratio", "bar")
+    lines = [heads, tuple("---" for _ in heads), *(row.cells() for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def note(text: str) -> None:
+    """Tells the one who waits what is being measured."""
+    print(f"bench: {text} ...", file=sys.stderr, flush=True)
