@@ -41,7 +41,7 @@ images: install packages-images ## build the images busybox, debian and python, 
 
 .PHONY: test
 test: install packages-test $(VENV)/.test ## run the tests (TESTS=tests/unit picks some)
-	@$(BIN)/python -m pytest -rs $(TESTS) </dev/null
+	@$(BIN)/python -m pytest -rfEs $(TESTS) </dev/null
 
 .PHONY: check
 check: $(VENV)/.test ## lint, format, types, C warnings, layers, sizes, conventions
@@ -53,8 +53,8 @@ check: $(VENV)/.test ## lint, format, types, C warnings, layers, sizes, conventi
 	$(BIN)/python -m pytest -q tests/unit/test_conventions.py tests/unit/test_layers.py
 
 .PHONY: bench
-bench: install packages-test $(VENV)/.test ## measure against runc, crun and podman
-	@$(BIN)/python -m pytest -s tests/bench --override-ini=timeout=0 </dev/null
+bench: install packages-test ## measure against runc and podman (BENCH=start picks a part)
+	@$(BIN)/python -m tests.bench $(BENCH) </dev/null
 
 .PHONY: native
 native: packages ## compile the C programs in place, for a source checkout

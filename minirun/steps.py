@@ -200,16 +200,14 @@ class Walk:
                 self.fault(number, "before")
             for call in step.calls:
                 outcome = self._call(number, step, call)
+            if step.result:
+                self.results[step.result] = outcome
+            if self.fault:
+                self.fault(number, "after")
         except MinirunError:
             raise
         except OSError as error:
-            raise StepFailed(
-                f"cannot {step.title}", f"{call}: {reason(error)}", hint(error)
-            ) from error
-        if step.result:
-            self.results[step.result] = outcome
-        if self.fault:
-            self.fault(number, "after")
+            raise StepFailed(f"cannot {step.title}", f"{call}: {reason(error)}", hint(error)) from error
 
     def undo(self) -> None:
         """Takes back what was done, last first; what is gone already is fine."""

@@ -90,6 +90,7 @@ class Minirun:
 def test_dir() -> Iterator[Path]:
     """A directory for this session, on a file system that an overlay may write to."""
     directory = Path(tempfile.mkdtemp(prefix="minirun-tests.", dir=_place_for_an_upperdir()))
+    directory.chmod(0o711)  # the root of a user namespace is nobody here, and has to pass
     yield directory
     shutil.rmtree(directory)
 

@@ -8,7 +8,7 @@ and all that is unclear, take the long way (``app.py``). Both read the table in
 
 from __future__ import annotations
 
-import gc
+import gc as garbage  # under its own name it would be hidden by our gc.py
 import os
 import sys
 
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """The command ``minirun``: runs sys.argv and ends the process."""
+    _open_standard_streams()
     _end(run(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """Whoever started us may have closed 0, 1 or 2: what we open must not take such a place."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -44,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _quickly(argv: Sequence[str]) -> int | None:
     """Runs a command that is read from a table; None if it is not so simple."""
-    gc.disable()  # it would look at what we import, some milliseconds long, and free nothing
+    garbage.disable()  # it would look at what we import, some milliseconds long, and free nothing
     from minirun.cli import flags, quick
     from minirun.cli.settings import located
 

@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("create", TABLES["create"].help),
     "start": ("start", TABLES["start"].help),
     "exec": ("exec", TABLES["exec"].help),
-    "attach": ("attach", "Attach to a running container."),
+    "attach": ("attach", TABLES["attach"].help),
     "ps": ("ps", "List containers."),
     "logs": ("logs", "Show what a container wrote."),
     "inspect": ("inspect", "Show everything about a container or an image."),

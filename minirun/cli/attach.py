@@ -1,41 +1,35 @@
-"""``minirun attach``: the streams of a container that runs already."""
+"""``minirun attach``: the streams of a container that runs already.
+
+Layer ``cli``. Read ``container/attach.py`` next.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from minirun.cli.run import report_exit
+from minirun.cli.settings import Settings
+from minirun.container import attach, monitor
+from minirun.container.detach import Detached
+from minirun.container.execute import running_pid
+from minirun.container.options import AttachOptions
+from minirun.container.state import Store
+from minirun.container.wait import last_exit
 
-import click
 
-if TYPE_CHECKING:
-    from minirun.cli.settings import Settings
-
-
-@click.command()
-@click.option("--no-stdin", is_flag=True, help="Only look.")
-@click.option("--sig-proxy/--no-sig-proxy", default=True, help="Pass signals on to the program.")
-@click.argument("container")
-@click.pass_obj
-def command(settings: Settings, no_stdin: bool, sig_proxy: bool, container: str) -> int:
-    """Attach to a running container; Ctrl-P Ctrl-Q leaves it again."""
-    from minirun.cli.run import report_exit
-    from minirun.cli.several import store_of
-    from minirun.container import attach, monitor
-    from minirun.container.execute import running_pid
-
-    home = store_of(settings).find(container)
-    pid = running_pid(home)
+def main(settings: Settings, options: AttachOptions) -> int:
+    """Attaches; the exit code of the program, 0 when the user detached."""
+    home = Store(root=settings.root, state=settings.state).find(options.container)
+    pid = running_pid(home, "attach to")
     record = home.record()
+    tty = record.spec.process.terminal
+    stdin = record.interactive and not options.no_stdin
+    attach.check_terminal(tty, stdin)
     client = attach.connect(home)
     if client is None:
-        from minirun.container.wait import last_exit
-
         return last_exit(home).exitCode
-    stdin = record.interactive and not no_stdin
-    client.sock.send(monitor.wish(stdin=stdin))
-    tty = record.spec.process.terminal
-    session = attach.Session(client, stdin=stdin, tty=tty, pid=pid if sig_proxy else 0)
+    client.send(monitor.wish(stdin=stdin))
+    session = attach.Session(client, stdin=stdin, tty=tty, pid=pid if options.sig_proxy else 0)
     try:
         return report_exit(session.follow())
-    except attach.Detached:
+    except Detached:
         print()
         return 0

@@ -5,7 +5,7 @@ Layer ``cli``. The container is created and waits; ``minirun start`` opens the g
 
 from __future__ import annotations
 
-from minirun.cli.run import say_network_once, tracer, write_cidfile
+from minirun.cli.run import Cidfile, say_network_once, tracer
 from minirun.cli.settings import Settings
 from minirun.container import start
 from minirun.container.options import Options
@@ -17,8 +17,7 @@ def main(settings: Settings, options: Options) -> int:
     """Creates a container and prints its id."""
     store = Store(root=settings.root, state=settings.state)
     say_network_once(store, options)
-    with prepare(store, options) as prepared:
-        write_cidfile(options.cidfile, prepared.home.id)
+    with prepare(store, options) as prepared, Cidfile(options.cidfile, prepared.home.id):
         start.launch(
             prepared.home,
             prepared.record,

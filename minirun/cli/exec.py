@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 
 from minirun.cli.settings import Settings
-from minirun.container.execute import Guest, execute, running_pid
+from minirun.container import attach
+from minirun.container.detach import Detached
+from minirun.container.execute import execute, running_pid
 from minirun.container.guest import process_of
 from minirun.container.options import ExecOptions
+from minirun.container.signals import signal
 from minirun.container.state import Store
+from minirun.linux import credentials, process
 from minirun.values import replace
 
 
@@ -19,6 +23,8 @@ def main(settings: Settings, options: ExecOptions) -> int:
     """Runs the program; its exit code. A detached one is left to the container."""
     home = Store(root=settings.root, state=settings.state).find(options.container)
     running_pid(home)
+    stdin = options.interactive and not options.detach
+    attach.check_terminal(options.tty, stdin)
     record = home.record()
     spec = replace(record.spec, process=process_of(home, record.spec, options))
     trace = None
@@ -26,33 +32,46 @@ def main(settings: Settings, options: ExecOptions) -> int:
         from minirun.cli.trace import printer
 
         trace = printer(options.trace)
-    guest = execute(home, spec, options.interactive and not options.detach, trace)
-    if options.detach:
+    guest = execute(home, spec, stdin, not options.detach, trace)
+    _forward_signals(guest.pid)
+    try:
+        if options.detach:
+            raise Detached(b"")
+        if guest.terminal >= 0:
+            from minirun.container import console
+
+            console.relay(guest.terminal, stdin)
+    except Detached:
+        if guest.terminal >= 0:
+            _hold(guest.terminal)
         return 0
-    if guest.terminal >= 0:
-        from minirun.container.console import relay
-
-        relay(guest.terminal, options.interactive)
-    return _exit_code(guest)
+    status = os.waitstatus_to_exitcode(os.waitpid(guest.pid, 0)[1])
+    return status if status >= 0 else 128 - status
 
 
-def _exit_code(guest: Guest) -> int:
-    """Waits for the program, passing our signals on to it; 128 + N if one ended it."""
-    import signal
-
-    from minirun.container.attach import OWN_SIGNALS
-    from minirun.linux.process import pidfd_open, pidfd_send_signal
-
-    pidfd = pidfd_open(guest.pid)
+def _forward_signals(pid: int) -> None:
+    pidfd = process.pidfd_open(pid)
 
     def forward(number: int, frame: object) -> None:
         try:
-            pidfd_send_signal(pidfd, number)
+            process.pidfd_send_signal(pidfd, number)
         except ProcessLookupError:
             return
 
-    for number in range(1, signal.NSIG):
-        if number not in OWN_SIGNALS and number not in (32, 33):
-            signal.signal(number, forward)
-    status = os.waitstatus_to_exitcode(os.waitpid(guest.pid, 0)[1])
-    return status if status >= 0 else 128 - status
+    for number in attach.PROXIED:
+        signal.signal(number, forward)
+
+
+def _hold(master: int) -> None:
+    """Leaves a process behind that keeps the terminal: without one, its program gets SIGHUP."""
+    from minirun.container import console
+
+    def hold() -> None:
+        process.setsid()
+        credentials.set_name("minirun:[tty]")
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in range(3):
+            os.dup2(null, fd)
+        console.drain(master)
+
+    process.fork(hold)

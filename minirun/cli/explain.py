@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Stands for the id that ``run`` would draw, so that two plans differ in what matters.
 ID = "0" * 64
+#: A difference is to be read at a glance: calls of one step, characters that two calls share.
+_MANY, _LONG = 8, 120
 #: Stands for the first id of the range that ``run`` would find free.
 FIRST_ID = 1 << 16
 
@@ -202,14 +204,36 @@ def _change_lines(change: Change) -> Iterator[Line]:
     sign = {"added": "+", "removed": "-", "changed": "~"}[change.kind]
     step = change.after or change.before
     assert step is not None
-    if not (change.before and change.after):
-        yield sign, change.number, step, _calls(step)
-        return
-    import difflib
+    if change.before and change.after:
+        yield sign, change.number, step, _differing(_calls(change.before), _calls(change.after))
+    else:
+        yield sign, change.number, step, _few(_calls(step))
 
-    # Only the calls that differ: dropping a capability more is one line of thirty.
-    lines = difflib.ndiff(_calls(change.before), _calls(change.after))
-    yield sign, change.number, step, [line for line in lines if line[0] in "+-"]
+
+def _differing(before: list[str], after: list[str]) -> list[str]:
+    """Only the calls that differ: dropping a capability more is one line of thirty."""
+    gone = [call for call in before if call not in after]
+    come = [call for call in after if call not in before]
+    if len(gone) == len(come) == 1:
+        gone, come = _without_beginning(gone[0], come[0])
+    return [f"- {call}" for call in _few(gone)] + [f"+ {call}" for call in _few(come)]
+
+
+def _without_beginning(before: str, after: str) -> tuple[list[str], list[str]]:
+    """Two long calls without most of what both begin with, the options of an overlay for example."""
+    pairs = enumerate(zip(before, after, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+    if same < _LONG:
+        return [before], [after]
+    start, rest = before[: _LONG // 4], same - _LONG // 4
+    return [f"{start}…{before[rest:]}"], [f"{start}…{after[rest:]}"]
+
+
+def _few(calls: list[str]) -> list[str]:
+    """Enough of ``calls`` to see what it is about; --json has them all."""
+    if len(calls) <= _MANY:
+        return calls
+    return [*calls[: _MANY - 2], f"... and {len(calls) - _MANY + 2} more calls"]
 
 
 def _show(lines: Sequence[Line]) -> None:

@@ -11,7 +11,7 @@ from minirun.cli import flag_values as read
 from minirun.cli.flag_values import Kind
 from minirun.cli.settings import Settings
 from minirun.cli.table import Flag, Table
-from minirun.container.options import ExecOptions, Options, StartOptions
+from minirun.container.options import AttachOptions, ExecOptions, Options, StartOptions
 
 
 def _namespace(*choices: str, prefixes: tuple[str, ...] = ("container:",)) -> Kind:
@@ -193,6 +193,10 @@ EXECUTED = (
     Flag("--privileged", SWITCH, "All capabilities, no filter."),
     Flag("--trace", TRACE, "Print each system call as it happens, to stderr; =json for programs."),
 )
+WATCHED = (
+    Flag("--no-stdin", SWITCH, "Only look."),
+    Flag("--sig-proxy", SWITCH, "Pass signals on to the program (the default)."),
+)
 ATTACHED = (
     Flag("-a --attach", SWITCH, "Show its output, pass signals on, end with its exit code."),
     Flag("-i --interactive", SWITCH, "Pass stdin on."),
@@ -215,6 +219,12 @@ TABLES = {
     ),
     "exec": Table(
         ExecOptions, "container command+", "Run one more program in a container.", {"Options": EXECUTED}
+    ),
+    "attach": Table(
+        AttachOptions,
+        "container",
+        "Attach to a running container; Ctrl-P Ctrl-Q leaves it again.",
+        {"Options": WATCHED},
     ),
     "explain": Table(
         ExplainOptions,

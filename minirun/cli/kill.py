@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-s", "--signal", "name", default="KILL", help="The signal: TERM, SIGHUP, 9 ...; KILL if not given.")
+@click.option(
+    "-s", "--signal", "name", default="KILL", help="The signal: TERM, SIGHUP, 9 ...; KILL if not given."
+)
 @click.argument("containers", nargs=-1, required=True)
 @click.pass_obj
 def command(settings: Settings, name: str, containers: tuple[str, ...]) -> int:
@@ -33,4 +35,6 @@ def understood(read: Callable[[str], int], text: str) -> int:
     try:
         return read(text)
     except ValueError as error:
-        raise UsageError(f"--signal {text!r} is not understood", str(error), "use TERM, SIGKILL or 9") from error
+        raise UsageError(
+            f"--signal {text!r} is not understood", str(error), "use TERM, SIGKILL or 9"
+        ) from error

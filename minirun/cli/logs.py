@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @click.option("-t", "--timestamps", is_flag=True, help="Put the time before each line.")
 @click.argument("container")
 @click.pass_obj
-def command(
-    settings: Settings, follow: bool, tail: str, since: str, timestamps: bool, container: str
-) -> int:
+def command(settings: Settings, follow: bool, tail: str, since: str, timestamps: bool, container: str) -> int:
     """Show what a container wrote."""
     from minirun.cli.several import store_of
     from minirun.container import logs

@@ -24,7 +24,9 @@ _COLUMNS = [
 @click.option("-a", "--all", "everything", is_flag=True, help="Also those that do not run.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
 @click.option("--no-trunc", is_flag=True, help="Whole ids and commands.")
-@click.option("-f", "--filter", "filters", multiple=True, help="status=, name=, label= or id=; all must hold.")
+@click.option(
+    "-f", "--filter", "filters", multiple=True, help="status=, name=, label= or id=; all must hold."
+)
 @click.option("-l", "--latest", is_flag=True, help="Only the newest, whatever its state.")
 @click.option("--format", "form", default=None, help="table, json, or fields such as '{{.ID}} {{.Names}}'.")
 @click.pass_obj

@@ -14,6 +14,7 @@ from minirun.container.channel import Channel
 from minirun.container.options import Options
 from minirun.container.prepare import Prepared, prepare
 from minirun.container.state import Exit, Store
+from minirun.errors import Conflict
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def main(settings: Settings, options: Options) -> int:
     """Runs a container as ``options`` ask; the exit code of the program."""
     store = Store(root=settings.root, state=settings.state)
     say_network_once(store, options)
-    with prepare(store, options) as prepared:
-        write_cidfile(options.cidfile, prepared.home.id)
+    with prepare(store, options) as prepared, Cidfile(options.cidfile, prepared.home.id):
         client, pid = start.launch(
             prepared.home,
             prepared.record,
@@ -53,7 +53,17 @@ def _greeting(options: Options) -> tuple[bytes, ...]:
         return ()
     streams = options.attach or ("stdin", "stdout", "stderr")
     wish = monitor.wish(_sends_stdin(options), "stdout" in streams, "stderr" in streams)
-    return (wish, monitor.TAKE_OVER) if options.rm else (wish,)
+    after = (monitor.TAKE_OVER,) if options.rm else ()
+    return (wish, *after, *_terminal(options))
+
+
+def _terminal(options: Options) -> tuple[bytes, ...]:
+    if not options.tty:
+        return ()
+    from minirun.container import attach
+
+    attach.check_terminal(options.tty, _sends_stdin(options))
+    return attach.window()
 
 
 def _sends_stdin(options: Options) -> bool:
@@ -62,6 +72,7 @@ def _sends_stdin(options: Options) -> bool:
 
 def _foreground(prepared: Prepared, options: Options, client: Channel, pid: int) -> int:
     from minirun.container import after, attach
+    from minirun.container.detach import Detached
 
     session = attach.Session(
         client,
@@ -71,7 +82,7 @@ def _foreground(prepared: Prepared, options: Options, client: Channel, pid: int)
     )
     try:
         ended = session.follow()
-    except attach.Detached:
+    except Detached:
         print()
         return 0
     finally:
@@ -102,11 +113,32 @@ def tracer(form: str) -> Callable[..., None] | None:
     return printer(form)
 
 
-def write_cidfile(path: str, id: str) -> None:
-    """Writes the container's id to ``path``, which must not exist yet (FileExistsError)."""
-    if path:
-        with open(path, "x") as file:
-            file.write(id)
+class Cidfile:
+    """``--cidfile``: the container's id in a new file, which a failure removes again.
+
+    ``with Cidfile(path, id):`` An empty path is no file. Raises Conflict when it exists.
+    """
+
+    def __init__(self, path: str, id: str) -> None:
+        self.path = path
+        if not path:
+            return
+        try:
+            with open(path, "x") as file:
+                file.write(id)
+        except FileExistsError as error:
+            raise Conflict(
+                f"the file for the container's id exists: {path}",
+                "another container may go by it, so it is not written over",
+                "remove it, or choose another --cidfile",
+            ) from error
+
+    def __enter__(self) -> Cidfile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self.path:
+            os.unlink(self.path)
 
 
 def say_network_once(store: Store, options: Options) -> None:

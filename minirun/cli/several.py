@@ -25,7 +25,11 @@ def store_of(settings: Settings) -> Store:
 
 
 def each(
-    settings: Settings, names: Sequence[str], work: Callable[[Home], object], echo: bool = True, missing: bool = False
+    settings: Settings,
+    names: Sequence[str],
+    work: Callable[[Home], object],
+    echo: bool = True,
+    missing: bool = False,
 ) -> int:
     """Does ``work`` for each container, then says its name; the exit code.
 

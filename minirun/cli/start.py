@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from minirun.cli.run import report_exit
 from minirun.cli.settings import Settings
+from minirun.cli.several import each
 from minirun.container import attach, monitor, start
+from minirun.container.detach import Detached
 from minirun.container.options import StartOptions
-from minirun.container.state import Store
+from minirun.container.state import Home, Store
 from minirun.errors import UsageError
 
 
@@ -24,24 +26,26 @@ def main(settings: Settings, options: StartOptions) -> int:
             "start them without it, then minirun logs -f each",
         )
     if attached:
-        return _attached(store, options)
-    for name in options.containers:
-        client, _ = start.start(store.find(name))
-        start.wait_started(client)
-        client.close()
-        print(name)
-    return 0
+        return _attached(store.find(options.containers[0]), options)
+    return each(settings, options.containers, _detached)
 
 
-def _attached(store: Store, options: StartOptions) -> int:
-    home = store.find(options.containers[0])
+def _detached(home: Home) -> None:
+    client, _ = start.start(home)
+    start.wait_started(client)
+    client.close()
+
+
+def _attached(home: Home, options: StartOptions) -> int:
     record = home.record()
-    stdin = options.interactive and record.interactive
-    client, pid = start.start(home, (monitor.wish(stdin=stdin),))
     terminal = record.spec.process.terminal
+    stdin = options.interactive and record.interactive
+    attach.check_terminal(terminal, stdin)
+    size = attach.window() if terminal else ()
+    client, pid = start.start(home, (monitor.wish(stdin=stdin), *size))
     session = attach.Session(client, stdin=stdin, tty=terminal, pid=pid)
     try:
         return report_exit(session.follow())
-    except attach.Detached:
+    except Detached:
         print()
         return 0

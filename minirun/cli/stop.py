@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-t", "--time", "--timeout", "seconds", type=float, help="Seconds to wait before SIGKILL; -1 for ever.")
-@click.option("-s", "--signal", "first", help="What to send first, instead of the container's own stop signal.")
+@click.option(
+    "-t", "--time", "--timeout", "seconds", type=float, help="Seconds to wait before SIGKILL; -1 for ever."
+)
+@click.option(
+    "-s", "--signal", "first", help="What to send first, instead of the container's own stop signal."
+)
 @click.argument("containers", nargs=-1, required=True)
 @click.pass_obj
 def command(settings: Settings, seconds: float | None, first: str | None, containers: tuple[str, ...]) -> int:

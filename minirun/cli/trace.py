@@ -52,18 +52,18 @@ def _write(fd: int, lock: int, line: bytes) -> None:
 
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX)
-        while line:
-            line = line[os.write(fd, line) :]
-        fcntl.lockf(lock, fcntl.LOCK_UN)
+        try:
+            while line:
+                line = line[os.write(fd, line) :]
+        finally:
+            fcntl.lockf(lock, fcntl.LOCK_UN)
     except OSError:
         # Looking on must not change what happens: not when nobody reads any more,
         # and not when the syscall filter of the container forbids the looking.
         return
 
 
-def as_text(
-    number: int, step: Step, call: Call, outcome: str, microseconds: float, columns: int = 0
-) -> str:
+def as_text(number: int, step: Step, call: Call, outcome: str, microseconds: float, columns: int = 0) -> str:
     """``  7 host    1482 us  clone3(...) = 29948``, in ``columns`` if that is not 0."""
     took = f"{microseconds:.0f} us" if outcome else ""  # execve: whoever returns from it has failed
     head = f"{number:3} {step.side:4} {took:>10}  "

@@ -31,7 +31,9 @@ def remove_ended(home: Home, record: Record | None = None) -> None:
     if not lock.acquire(wait=True):
         return
     try:
-        if home.exists():
+        if not home.exists():
+            delete.forget_pending(home)  # who was removing it was killed
+        elif home.status() == "stopped":  # and was not started again while we waited
             delete.forget(home, record or home.record())
     finally:
         lock.release()

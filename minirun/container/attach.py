@@ -17,9 +17,10 @@ import _socket  # the C module: importing socket costs 9 ms
 from minirun.container import channel as channels
 from minirun.container import monitor
 from minirun.container.channel import Channel
+from minirun.container.detach import Detached, Watch
 from minirun.container.signals import signal
 from minirun.container.state import Exit, Home, parse
-from minirun.errors import MinirunError
+from minirun.errors import MinirunError, UsageError
 from minirun.linux import process
 from minirun.values import TYPE_CHECKING
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CHUNK = 16 << 10
-_DETACH_KEYS = b"\x10\x11"  # Ctrl-P Ctrl-Q, docker's
 
 #: Signals that are this process's own affair: faults, job control, children,
 #: broken pipes; KILL and STOP cannot be caught at all.
@@ -36,12 +36,8 @@ OWN_SIGNALS = frozenset(
     getattr(signal, f"SIG{name}")
     for name in "KILL STOP CHLD PIPE URG TSTP TTIN TTOU SEGV BUS FPE ILL TRAP ABRT SYS WINCH".split()
 )
-
-
-class Detached(MinirunError):
-    """The user typed the detach keys; the container goes on."""
-
-    exit_code = 0
+#: The others, which the program shall get; 32 and 33 are the C library's own.
+PROXIED = tuple(n for n in range(1, signal.NSIG) if n not in OWN_SIGNALS and n not in (32, 33))
 
 
 def connect(home: Home) -> Channel | None:
@@ -73,11 +69,12 @@ class Session:
     def __init__(self, client: Channel, stdin: bool, tty: bool, pid: int = 0) -> None:
         self.client = client
         self.reads_stdin = stdin
-        self.tty = tty and os.isatty(0)
-        self.pidfd = process.pidfd_open(pid) if pid else -1
+        self.tty = tty
+        self.raw = tty and stdin and os.isatty(0)
+        self.pidfd = _pidfd(pid) if pid else -1
         self.pending = b""
         self.ended = False
-        self.keys = b""
+        self.keys = Watch()
         self.is_over = False
         """Whether the program has ended, and the monitor waits to hear that we are done."""
 
@@ -86,7 +83,7 @@ class Session:
 
         Raises what kept the program from starting, and Detached.
         """
-        saved = _raw() if self.tty and self.reads_stdin else None
+        saved = _raw() if self.raw else None
         handlers = self._catch_signals()
         try:
             return self._loop()
@@ -139,19 +136,17 @@ class Session:
             data = os.read(0, _CHUNK)
         except OSError:
             data = b""  # a terminal that went away
-        if self.tty:
-            self._watch_keys(data)
-        if data:
-            self.pending = monitor.STDIN + data
-        else:
-            self.pending = monitor.STDIN_END
-            self.ended = True
+        self.ended = not data
+        if self.raw and data:
+            try:
+                data = self.keys.passed(data)
+            except Detached as left:
+                self.client.send(monitor.STDIN, left.typed)
+                raise
+            if not data:
+                return
+        self.pending = monitor.STDIN + data if data else monitor.STDIN_END
         self._send_pending()
-
-    def _watch_keys(self, data: bytes) -> None:
-        self.keys = (self.keys + data)[-len(_DETACH_KEYS) :]
-        if self.keys == _DETACH_KEYS:
-            raise Detached("detached: the container goes on")
 
     def _send_pending(self) -> None:
         try:
@@ -167,11 +162,10 @@ class Session:
         before: dict[int, Any] = {}
         if self.tty:
             before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, self._resize)
-            self._resize(0, None)
+            self._resize(0, None)  # again: it may have changed while the container was made
         if self.pidfd >= 0:
-            for number in range(1, signal.NSIG):
-                if number not in OWN_SIGNALS and number not in (32, 33):  # the C library's own
-                    before[number] = signal.signal(number, self._forward)
+            for number in PROXIED:
+                before[number] = signal.signal(number, self._forward)
         return before
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
@@ -182,10 +176,41 @@ class Session:
 
     def _resize(self, number: int, frame: FrameType | None) -> None:
         try:
-            size = os.get_terminal_size(0)
-            self.client.send(monitor.WINDOW, struct.pack("=HH", size.lines, size.columns))
+            for packet in window():
+                self.client.send(packet)
         except OSError:
             return
+
+
+def window() -> tuple[bytes, ...]:
+    """The packet that tells the monitor how large our terminal is; none where we have none."""
+    for fd in range(3):
+        try:
+            size = os.get_terminal_size(fd)
+        except OSError:
+            continue
+        return (monitor.WINDOW + struct.pack("=HH", size.lines, size.columns),)
+    return ()
+
+
+def check_terminal(tty: bool, stdin: bool) -> None:
+    """Refuses, as docker does, a terminal that is fed from a pipe: it could not tell the program its end.
+
+    Raises UsageError.
+    """
+    if tty and stdin and not os.isatty(0):
+        raise UsageError(
+            "the input device is not a terminal",
+            "--interactive with --tty reads the keys of a terminal, and stdin is a pipe or a file",
+            "leave out --tty, and the program gets stdin as it is",
+        )
+
+
+def _pidfd(pid: int) -> int:
+    try:
+        return process.pidfd_open(pid)
+    except ProcessLookupError:
+        return -1  # it has ended already, and no signal will reach it any more
 
 
 def decode_exit(payload: bytes) -> Exit:
@@ -201,7 +226,10 @@ def _write(phase: bytes, payload: bytes) -> None:
         return
     fd = 1 if phase == monitor.STDOUT else 2
     while payload:
-        payload = payload[os.write(fd, payload) :]
+        try:
+            payload = payload[os.write(fd, payload) :]
+        except BlockingIOError:  # somebody made our terminal or pipe non-blocking, and it is full
+            select.select([], [fd], [])
 
 
 def _raw() -> list[object]:

@@ -133,6 +133,19 @@ def report(channel: Channel, error: BaseException) -> None:
         return
 
 
+def cause(channel: Channel, error: BaseException) -> BaseException:
+    """What the other side said with its last breath, else ``error``.
+
+    A side that fails leaves the other one to fail at whatever comes next; the
+    first failure is the one to tell of.
+    """
+    try:
+        packet = channel.sock.recv(_PACKET, _socket.MSG_DONTWAIT)
+    except OSError:
+        return error
+    return failure_in(packet[1:]) if packet[:1] == FAILED else error
+
+
 def describe(error: BaseException) -> bytes:
     """An error as JSON, to be raised again elsewhere by ``failure``."""
     if not isinstance(error, MinirunError):

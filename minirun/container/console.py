@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 
+from minirun.container.detach import Watch
 from minirun.container.signals import signal
 from minirun.linux import terminal
 
@@ -15,18 +16,25 @@ _CHUNK = 1 << 14
 
 
 def relay(master: int, stdin: bool) -> None:
-    """Copies both ways until the program has closed its end; our terminal goes raw."""
+    """Copies both ways until the program has closed its end; our terminal goes raw.
+
+    Raises Detached when the user wants to leave before that.
+    """
     saved = raw() if stdin and os.isatty(0) else None
-    if os.isatty(0):
-        before = signal.signal(signal.SIGWINCH, lambda *_: _resize(master))
-        _resize(master)
+    before = signal.signal(signal.SIGWINCH, lambda *_: _resize(master))
+    _resize(master)  # it may have changed since the program was told
     try:
         _copy(master, stdin)
     finally:
-        if os.isatty(0):
-            signal.signal(signal.SIGWINCH, before)
+        signal.signal(signal.SIGWINCH, before)
         if saved is not None:
             restore(saved)
+
+
+def drain(master: int) -> None:
+    """Reads what the program writes, for nobody, until it has closed its end."""
+    while _read(master):
+        pass
 
 
 def raw() -> list[object]:
@@ -51,6 +59,7 @@ def _copy(master: int, stdin: bool) -> None:
     poll.register(master, select.POLLIN)
     if stdin:
         poll.register(0, select.POLLIN)
+    keys = Watch()
     while True:
         for fd, _ in poll.poll():
             data = _read(fd)
@@ -59,7 +68,7 @@ def _copy(master: int, stdin: bool) -> None:
                     return
                 _write(1, data)
             elif data:
-                _write(master, data)
+                _write(master, keys.passed(data))
             else:
                 _write(master, b"\x04")  # end of input, as a terminal spells it
                 poll.unregister(0)
@@ -78,5 +87,10 @@ def _write(fd: int, data: bytes) -> None:
 
 
 def _resize(master: int) -> None:
-    size = os.get_terminal_size(0)
-    terminal.set_size(master, size.lines, size.columns)
+    for fd in range(3):
+        try:
+            size = os.get_terminal_size(fd)
+        except OSError:
+            continue
+        terminal.set_size(master, size.lines, size.columns)
+        return

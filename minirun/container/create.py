@@ -10,7 +10,9 @@ Layer ``container``. Three processes take part:
 
 The host side is forked first so that it, and not the command, is the parent:
 the command may be killed at any time. What fails is undone by the host side,
-last step first, and then reported; what dies is swept by ``gc.py``.
+last step first, and then reported; what dies is swept by ``gc.py``. Until the
+command has heard CREATED, its death calls the creation off; from then on the
+container lives without it.
 Read ``plan.py`` for the list, ``channel.py`` for the phases.
 """
 
@@ -20,13 +22,14 @@ import os
 
 import _socket  # the C module: importing socket costs 9 ms
 
+from minirun import native
 from minirun.container import channel as channels
 from minirun.container import monitor
 from minirun.container.channel import Channel
 from minirun.container.locks import Lock
-from minirun.container.state import Home, Record, Running
-from minirun.errors import MinirunError
-from minirun.linux import process
+from minirun.container.state import Exit, Home, Record, Running
+from minirun.errors import MinirunError, StepFailed
+from minirun.linux import cgroup, process
 from minirun.steps import HOST, INIT, Walk
 from minirun.values import TYPE_CHECKING, Value
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from minirun.steps import Call, Step
 
 _BACKLOG = 16
+_TRIES = 8
 
 
 class Launch(Value):
@@ -45,6 +49,8 @@ class Launch(Value):
     home: Home
     record: Record
     plan: Sequence[Step]
+    replan: Callable[[], Sequence[Step]]
+    """Makes the plan anew, for a host that has changed since it was made."""
     lock: Lock
     """The container's, held by the caller; the new processes let go of their copies."""
     autostart: bool = False
@@ -64,6 +70,7 @@ def create(launch: Launch) -> Channel:
     caller holds the container's ``lock``; its monitor.lock is taken here.
     """
     home = launch.home
+    native.path("monitor")  # after START it is too late to find out
     life = Lock(home, "monitor.lock")
     life.acquire(wait=True)
     ours, theirs = Channel.pair()
@@ -73,6 +80,9 @@ def create(launch: Launch) -> Channel:
         if not launch.again:
             home.write_pending(launch.record)
         process.fork(lambda: _host_side(launch, life.fd, theirs, ours))
+    except BaseException:
+        ours.close()
+        raise
     finally:
         theirs.close()
         life.release()  # the host side holds it on
@@ -104,16 +114,14 @@ def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> No
         **streams.container_ends(),
     }
     walk = Walk(launch.plan, HOST, results, launch.trace, launch.fault)
+    before = launch.home.exit() if launch.again else None
     try:
-        for number, step in enumerate(launch.plan, 1):
-            if step.side == HOST:
-                walk.do(number, step)
-            if step.result == "init" and results["init"] == 0:
-                ours.close()
-                client.close()
-                streams.close_monitor_ends()
-                os.close(life)
-                _init_side(launch, inits, results)
+        if _walk_host_side(launch, walk):
+            os.close(life)  # first: the death of the host side shall be seen at once
+            ours.close()
+            client.close()
+            streams.close_monitor_ends()
+            _init_side(walk, inits)
         inits.close()
         streams.close_container_ends()
         pid = results["init"]
@@ -128,17 +136,63 @@ def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> No
             ours.send(channels.START)  # it goes on while we become the monitor
         monitor.become(launch.home, launch.record, fds, terminal, pid, launch.autostart)
     except BaseException as error:
-        walk.undo()
-        from minirun.container import delete
+        if results.get("init") == 0:  # clone3 has come back twice, and this is the child
+            channels.report(inits, error)
+            process.leave(125)
+        _take_back(launch, walk, client, channels.cause(ours, error), before)
 
-        delete.forget(launch.home, launch.record, keep_files=launch.again)
+
+def _walk_host_side(launch: Launch, walk: Walk) -> bool:
+    """Does the HOST steps; comes back twice, as clone3(2) does: True in [init].
+
+    The cgroups above the container's own are shared, and go with the last
+    container. One that goes while we build on it is made once more.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _walk_once(walk)
+        except StepFailed as error:
+            if not _lost_a_parent(walk.done[-1], error.__cause__):
+                raise
+            walk.undo()
+            walk.plan = launch.replan()
+    return _walk_once(walk)
+
+
+def _walk_once(walk: Walk) -> bool:
+    for number, step in enumerate(walk.plan, 1):
+        if step.side == HOST:
+            walk.do(number, step)
+            if step.result == "init" and walk.results["init"] == 0:
+                return True
+    return False
+
+
+def _lost_a_parent(step: Step, cause: BaseException | None) -> bool:
+    makes = any(call.function in (cgroup.mkdir, cgroup.mkdir_parent, cgroup.write) for call in step.calls)
+    return makes and isinstance(cause, OSError) and cgroup.is_gone(cause)
+
+
+def _take_back(
+    launch: Launch, walk: Walk, client: Channel, error: BaseException, before: Exit | None
+) -> NoReturn:
+    """Undoes what was done, reports ``error``, and ends."""
+    from minirun.container import delete
+
+    try:
+        walk.undo()
+        if launch.again:
+            delete.forget_start(launch.home, launch.record, before, str(error))
+        else:
+            delete.forget(launch.home, launch.record)
+    finally:  # whatever is left, `gc` sees; the command must hear of the cause
         channels.report(client, error)
         process.leave(125)
 
 
-def _init_side(launch: Launch, host: Channel, results: dict[str, Any]) -> NoReturn:
+def _init_side(before: Walk, host: Channel) -> NoReturn:
     """The container's first process: walks the INIT steps; the last is execve."""
-    walk = Walk(launch.plan, INIT, results, launch.trace, launch.fault)
+    walk = Walk(before.plan, INIT, before.results, before.trace, before.fault)
     try:
         walk.run()
     except BaseException as error:

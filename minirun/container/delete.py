@@ -1,48 +1,96 @@
 """delete: what is left of a container goes.
 
 Layer ``container``. Everything here may be called twice, and by two at once:
-gone already is fine. The record is renamed back to pending.json first, so a
-removal that is killed in the middle is seen, and finished, by ``gc.py``.
+gone already is fine. The order makes a removal that is killed in the middle
+one that ``gc.py`` sees and finishes:
+
+    cgroups                      while the record says where they are
+    container.json -> pending    from here on it does not exist for anybody
+    volumes, ids                 while the record says which
+    ROOT/containers/ID           the record goes with it
+    the name                     free for the next one
+    STATE/containers/ID          with the lock: whoever waited for it finds it gone
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
 from minirun.container import id_ranges
-from minirun.container.state import Home, Record, release_name, release_names
+from minirun.container.state import Exit, Home, Record, release_name, release_names, timestamp
 from minirun.isolation import cgroups
 from minirun.linux.path import remove_tree
 
 
-def forget(home: Home, record: Record, keep_files: bool = False) -> None:
+def forget(home: Home, record: Record) -> None:
     """Removes cgroups, files, the name and the directories of a dead container.
 
-    ``keep_files`` keeps what a stopped container keeps: its record and files.
     The caller holds the container's lock, or is the only one who knows of it.
+    ``record`` is home's own, or differs from it in what shall be removed.
     """
-    if any(map(os.path.exists, record.cgroups)):  # the monitor has removed them if it could
-        cgroups.remove(record.cgroups)
-    if not keep_files:
-        # From here on it is a removal that gc.py finishes if we cannot.
-        if os.path.exists(f"{home.data}/container.json"):
-            os.rename(f"{home.data}/container.json", f"{home.data}/pending.json")
-        for volume in record.anonymousVolumes:
-            remove_tree(f"{home.store.root}/volumes/{volume}")
-        if any(ns.type == "user" for ns in record.spec.linux.namespaces):
-            id_ranges.release(home)
-        remove_tree(home.data)
-        release_name(home.store, record.name, home.id)
-    remove_tree(home.runtime)
+    cgroups.remove(record.cgroups)
+    if os.path.exists(f"{home.data}/container.json"):
+        os.rename(f"{home.data}/container.json", f"{home.data}/pending.json")
+    for volume in record.anonymousVolumes:
+        remove_tree(f"{home.store.root}/volumes/{volume}")
+    if any(ns.type == "user" for ns in record.spec.linux.namespaces):
+        id_ranges.release(home)
+    remove_tree(home.data)
+    release_name(home.store, record.name, home.id)
+    _remove_runtime(home)
+    cgroups.remove_parents(record.cgroups)
+
+
+def keep_volumes(home: Home, record: Record) -> Record:
+    """Notes that the removal to come leaves the anonymous volumes, also if ``gc`` finishes it."""
+    from minirun.values import replace
+
+    if record.anonymousVolumes:
+        record = replace(record, anonymousVolumes=())
+        home.write_record(record)
+    return record
 
 
 def forget_pending(home: Home) -> None:
-    """Removes a container whose creation was cut off, with or without a record."""
+    """Removes a container whose creation or removal was cut off, with or without a record."""
     record = home.pending()
     if record is not None:
+        cgroups.kill(record.cgroups)
         forget(home, record)
         return
     id_ranges.release(home)
     remove_tree(home.data)
     release_names(home.store, home.id)
-    remove_tree(home.runtime)
+    _remove_runtime(home)
+
+
+def forget_start(home: Home, record: Record, before: Exit | None, why: str) -> None:
+    """Takes back the start of a container that had ended ``before``; its files stay."""
+    end(record)
+    home.forget_process()
+    if not home.has_exit():
+        home.write_exit(before or unknown_exit(why))
+
+
+def end(record: Record) -> None:
+    """Ends whatever is in the cgroups, and removes them: half-made ones too, or none."""
+    if any(os.path.isdir(directory) for directory in record.cgroups):
+        cgroups.kill(record.cgroups)
+        cgroups.remove(record.cgroups)
+
+
+def unknown_exit(why: str) -> Exit:
+    """The exit of a container of which nobody knows how it ended."""
+    error: dict[str, str | int] = {"kind": "MinirunError", "what": why, "exit_code": 255}
+    return Exit(exitCode=255, finishedAt=timestamp(), error=error)
+
+
+def _remove_runtime(home: Home) -> None:
+    """The runtime directory. Who asks for the lock at this moment makes its file anew: once more."""
+    while True:
+        try:
+            return remove_tree(home.runtime)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise

@@ -13,13 +13,14 @@ import os
 from minirun.container import channel as channels
 from minirun.container import plan
 from minirun.container.channel import Channel
+from minirun.container.pause import status_of
 from minirun.container.state import Home
 from minirun.errors import Conflict
-from minirun.isolation import cgroups, privileges, users
+from minirun.isolation import cgroups, privileges, rlimits, users
 from minirun.isolation.cgroups.layout import Layout, layout
 from minirun.linux import credentials, namespace, process, terminal
 from minirun.linux.namespace import CloneFlag
-from minirun.spec import Spec
+from minirun.spec import Box, Spec
 from minirun.steps import HOST, INIT, Call, Ref, Step, Walk
 from minirun.values import TYPE_CHECKING, Value
 
@@ -45,25 +46,28 @@ class Guest(Value):
 def execute(
     home: Home,
     spec: Spec,
-    interactive: bool,
+    stdin: bool,
+    output: bool,
     trace: Callable[[int, Step, Call, str, float], None] | None = None,
 ) -> Guest:
     """Starts ``spec.process`` in the container ``home``; it is a child of the caller.
 
-    ``spec`` is the container's own, with another process. Raises Conflict
-    when the container does not run, and what kept the program from starting.
+    ``spec`` is the container's own, with another process, which gets our
+    ``stdin`` and our ``output`` (both) or /dev/null in their place. Raises
+    Conflict when the container does not run, and what kept the program from starting.
     """
     pid = running_pid(home)
     privileges.check(spec)
     steps = exec_plan(spec, layout(), f"{home.store.root}/seccomp", joined(pid))
     ours, inits = Channel.pair()
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     results: dict[str, Any] = {
         "channel to init": ours,
         "channel to host": inits,
         "pidfd": process.pidfd_open(pid),
-        "stdin": 0 if interactive else os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC),
-        "stdout": 1,
-        "stderr": 2,
+        "stdin": 0 if stdin else null,
+        "stdout": 1 if output else null,
+        "stderr": 2 if output else null,
     }
     walk = Walk(steps, HOST, results, trace)
     try:
@@ -83,16 +87,17 @@ def execute(
     return Guest(pid=results["init"], terminal=-1 if master is None else master)
 
 
-def running_pid(home: Home) -> int:
-    """The container's first process. Raises Conflict when it does not run."""
-    status = home.status()
-    if status == "running":
-        return home.live_pid()
+def running_pid(home: Home, wish: str = "run a program in") -> int:
+    """The container's first process. Raises Conflict, about ``wish``, when it does not run."""
+    status = status_of(home)
+    pid = home.live_pid()
+    if status == "running" and pid:
+        return pid
     record = home.record()
     raise Conflict(
-        f"cannot run a program in container {record.name}",
+        f"cannot {wish} container {record.name}",
         f"it is {status}",
-        f"minirun start {record.name}",
+        f"minirun {'unpause' if status == 'paused' else 'start'} {record.name}",
     )
 
 
@@ -135,6 +140,7 @@ def _host_steps(spec: Spec, where: Layout, flags: CloneFlag) -> Iterator[Step]:
         yield Step(
             "return to the host's PID namespace", back, why="only the child was to live there", side=HOST
         )
+    yield from rlimits.oom_score_adj(spec)
 
 
 def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> Iterator[Step]:
@@ -144,8 +150,11 @@ def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> I
         why="until it becomes the program",
     )
     yield privileges.undumpable()  # the container's processes see us from the first moment
-    if spec.process.terminal:
-        yield Step("lead a session", Call(process.setsid), why="its terminal will be another one")
+    yield Step(
+        "lead a session",
+        Call(process.setsid),
+        why="our terminal is not its own: no signal from there, no keys put into it (TIOCSTI)",
+    )
     yield from cgroups.init_steps(spec, where)
     others = flags & ~CloneFlag.NEWPID
     if others:
@@ -164,7 +173,7 @@ def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> I
             chapter="16",
         )
     if spec.process.terminal:
-        yield from _terminal()
+        yield from _terminal(spec.process.consoleSize)
     yield from plan.look_up(spec)
     yield Step(
         "tell that all is ready",
@@ -174,7 +183,7 @@ def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> I
     yield from plan.become(spec, filters)
 
 
-def _terminal() -> Iterator[Step]:
+def _terminal(size: Box | None) -> Iterator[Step]:
     yield Step(
         "open a pseudoterminal",
         Call(terminal.open_master, "/dev/pts/ptmx"),
@@ -184,6 +193,12 @@ def _terminal() -> Iterator[Step]:
     yield Step(
         "open its other end", Call(terminal.open_slave, _MASTER), why="for the program", result=_SLAVE.name
     )
+    if size:
+        yield Step(
+            "set the terminal's size",
+            Call(terminal.set_size, _MASTER, size.height, size.width),
+            why="as large as ours, from the first line on",
+        )
 
 
 def _guest_side(
@@ -197,5 +212,3 @@ def _guest_side(
     except BaseException as error:
         channels.report(host, error)
     process.leave(125)
-
-

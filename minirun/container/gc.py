@@ -3,100 +3,122 @@
 Layer ``container``. There is no daemon that could notice a crash, so whoever
 comes next does. A container whose monitor.lock is free has nobody behind it:
 
-    pending, or no record      its creation or removal was cut off: remove
+    no container.json          its creation or removal was cut off: remove
     --rm                       remove
     running without a monitor  end it, and record that the exit is unknown
-    ended                      nothing to do
+    ended                      end what a start that was cut off has left
 
-Names that point nowhere are released.
+Then what hangs on no container: names, ranges of user ids, half-made layers,
+filters of another version. Each sweep takes the container's ``lock`` without
+waiting, so it never meets a command at work; the order of ``prepare.py``
+(directory, lock, name, ids) and ``delete.py`` (the reverse) does the rest.
 """
 
 from __future__ import annotations
 
 import os
+import time
 
-from minirun.container import delete
+from minirun.container import delete, links
 from minirun.container.locks import Lock, is_looked_after
-from minirun.container.state import (
-    Exit,
-    Home,
-    Store,
-    release_name,
-    timestamp,
-    write_json,
-)
-from minirun.isolation import cgroups
+from minirun.container.state import Home, Store, is_held
+from minirun.errors import MinirunError
+from minirun.image import temporary
+from minirun.isolation import cgroups, syscall_filter
+from minirun.isolation.cgroups.layout import layout
 from minirun.linux import process
 
 _LOST = "its monitor died (killed, or the machine was restarted): the exit code is unknown"
 
+#: How long a creation that is under way may take until it is left to the next sweep, in seconds.
+PATIENCE = 2.0
+
 
 def gc(store: Store) -> list[str]:
-    """Sweeps everything; a line for each thing that was done."""
-    done = [line for id in store.ids() if (line := sweep(store.container(id)))]
-    return done + _sweep_names(store)
+    """Sweeps everything; a line for each thing that was done, or that could not be done."""
+    done = []
+    for id in store.ids():
+        try:
+            done.append(sweep(store.container(id)))
+        except (MinirunError, OSError) as error:  # one that cannot be swept keeps none of the others
+            done.append(f"cannot sweep {id[:12]}: {error}")
+    done += _sweep_links(store)
+    done += [f"removed {path}: half-made" for path in temporary.sweep(store.root)]
+    done += [f"removed {path}: out of use" for path in syscall_filter.sweep(f"{store.root}/seccomp")]
+    where = layout()
+    cgroups.remove_parents([f"{tree}/minirun/" for tree in (where.v2, *where.v1.values()) if tree])
+    return [line for line in done if line]
 
 
 def sweep(home: Home) -> str:
     """Looks at one container; what was done about it, "" for nothing."""
-    if home.exit() is not None and not os.path.exists(home.runtime):
-        return ""  # ended before the last boot
-    os.makedirs(home.runtime, 0o711, exist_ok=True)
+    if not os.path.exists(home.runtime):
+        if home.exists() and home.has_exit() and not home.record().remove:
+            return ""  # ended before the last boot
+        os.makedirs(home.runtime, 0o711, exist_ok=True)
     lock = Lock(home)
     if not lock.acquire(wait=False):
         return ""  # somebody is at work on it
     try:
-        return "" if is_looked_after(home) else _sweep(home)
+        return _sweep(home) if _is_abandoned(home) else ""
     finally:
         lock.release()
+
+
+def _is_abandoned(home: Home) -> bool:
+    """Whether nobody looks after it. A creation whose command was killed is waited for.
+
+    It goes on until it finds out; and for a moment after the host side was
+    killed, its newborn child still has a copy of the lock.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while is_looked_after(home):
+        running = home.running()
+        if running and process.start_time(running.monitor):
+            return False
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def _sweep(home: Home) -> str:
     short = home.id[:12]
     if not home.exists():
-        _end(home)
-        _remove_half(home)
+        _end_first_process(home)
+        delete.forget_pending(home)
         return f"removed {short}: its creation or removal was cut off"
     record = home.record()
     if record.remove:
-        _end(home, record.cgroups)
+        _end_first_process(home)
+        delete.end(record)
         delete.forget(home, record)
         return f"removed {short} ({record.name}): it was run with --rm"
-    if home.exit() is not None:
-        return ""
-    _end(home, record.cgroups)
-    cgroups.remove(record.cgroups)
-    error: dict[str, str | int] = {"kind": "MinirunError", "what": _LOST, "exit_code": 255}
-    lost = Exit(exitCode=255, finishedAt=timestamp(), error=error)
-    write_json(f"{home.data}/exit.json", lost)
+    if home.has_exit():
+        has_rest = any(os.path.isdir(directory) for directory in record.cgroups)
+        delete.end(record)
+        home.forget_unfinished()
+        return f"ended what was left of {short} ({record.name}): its start was cut off" if has_rest else ""
+    _end_first_process(home)
+    delete.end(record)
+    home.forget_process()
+    home.write_exit(delete.unknown_exit(_LOST))
     return f"ended {short} ({record.name}): {_LOST}"
 
 
-def _remove_half(home: Home) -> None:
-    record = home.pending()
-    if record is not None:
-        cgroups.kill(record.cgroups)
-    delete.forget_pending(home)
-
-
-def _end(home: Home, directories: tuple[str, ...] = ()) -> None:
-    """Ends what still runs of it: its first process, and whoever is in its cgroups."""
+def _end_first_process(home: Home) -> None:
     pid = home.live_pid()
     if pid:
         process.kill_and_wait(pid)
-    cgroups.kill(directories)
 
 
-def _sweep_names(store: Store) -> list[str]:
+def _sweep_links(store: Store) -> list[str]:
+    """Names and ids whose holder has no directory any more."""
     done = []
-    try:
-        names = os.listdir(f"{store.root}/names")
-    except FileNotFoundError:
-        return []
-    for name in names:
-        id = store.id_of_name(name)
-        home = store.container(id or "")
-        if id and not os.path.isdir(home.data) and not os.path.isdir(home.runtime):
-            release_name(store, name, id)
-            done.append(f"released the name {name}")
+    for kind, directory in (("name", f"{store.root}/names"), ("user ids from", f"{store.root}/ids")):
+        for name in links.names(directory):
+            id = links.holder(directory, name)
+            if id and not is_held(store, id):
+                links.give_back(directory, name, id)
+                done.append(f"released the {kind} {name}")
     return done

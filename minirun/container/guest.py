@@ -14,24 +14,26 @@ from minirun.image import lookup
 from minirun.isolation import privileges
 from minirun.linux import capability
 from minirun.linux.path import Resolve, openat2
-from minirun.spec import Process, Spec, User
+from minirun.spec import Box, Process, Spec, User
 from minirun.values import replace
 
 
 def process_of(home: Home, spec: Spec, options: ExecOptions) -> Process:
     """What ``exec`` shall run in the container of ``spec``. Raises what is wrong with the wish."""
     own = spec.process
-    user = _user(home, own.user, options.user) if options.user else own.user
+    user, env = own.user, own.env
+    if options.user:
+        user, env = _user(home, own, options.user)
     allowed = own.capabilities.bounding
     if options.privileged:
         allowed = capability.available()
     return replace(
         own,
         args=options.command,
-        env=_environment(own.env, options),
+        env=_environment(env, options),
         cwd=options.workdir or own.cwd,
         terminal=options.tty,
-        consoleSize=None,
+        consoleSize=_console_size() if options.tty else None,
         user=user,
         capabilities=privileges.sets(allowed, user.uid),
     )
@@ -45,15 +47,33 @@ def _environment(own: tuple[str, ...], options: ExecOptions) -> tuple[str, ...]:
     return tuple(named.values())
 
 
-def _user(home: Home, own: User, wanted: str) -> User:
-    """``-u`` by the files of the running container, which may have changed since its image."""
+def _console_size() -> Box | None:
+    """Of the first of our streams that is a terminal."""
+    for fd in range(3):
+        try:
+            size = os.get_terminal_size(fd)
+        except OSError:
+            continue
+        return Box(height=size.lines, width=size.columns)
+    return None
+
+
+def _user(home: Home, own: Process, wanted: str) -> tuple[User, tuple[str, ...]]:
+    """``-u`` by the files of the running container, which may have changed since its image.
+
+    A HOME that was only derived from the container's own user is the new one's then.
+    """
     root = os.open(f"/proc/{home.live_pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         passwd, group = _file(root, "etc/passwd"), _file(root, "etc/group")
     finally:
         os.close(root)
     found = lookup.parse_user(wanted, passwd, group)
-    return replace(own, uid=found.uid, gid=found.gid, additionalGids=found.additional_gids)
+    before = lookup.parse_user(str(own.user.uid), passwd, group)
+    derived = f"HOME={before.home or '/'}"
+    env = tuple(f"HOME={found.home or '/'}" if item == derived else item for item in own.env)
+    user = replace(own.user, uid=found.uid, gid=found.gid, additionalGids=found.additional_gids)
+    return user, env
 
 
 def _file(root: int, path: str) -> bytes:

@@ -18,11 +18,11 @@ from minirun.linux import process
 
 def kill(home: Home, number: int) -> None:
     """Sends signal ``number``. Raises Conflict when the container does not run."""
-    if not _send(home, number):
+    if home.status() != "running" or not _send(home, number):
         record = home.record()
         raise Conflict(
             f"cannot kill container {record.name}",
-            f"it is {home.status()}, so it has no process",
+            f"it is {home.status()}, so no program of its own runs",
             "minirun ps -a shows the states",
         )
 
@@ -33,20 +33,22 @@ def stop(home: Home, seconds: float | None = None, number: int | None = None) ->
     None takes the container's own time and signal; negative seconds wait for ever.
     """
     record = home.record()
-    client = wait.watch(home)
-    if client is None or home.status() == "stopped":
-        return
+    if home.status() == "created":
+        return  # nothing runs in it
     patience = record.stopTimeout if seconds is None else seconds
-    _send(home, record.stopSignal if number is None else number)
-    if wait.exit_within(client, None if patience < 0 else patience) is None:
-        end(home)
-        wait.exit_within(client, None)
+    # The process is watched, not the monitor: that one has places for some clients only.
+    if _send(home, record.stopSignal if number is None else number):
+        if not wait.dies_within(home, None if patience < 0 else patience):
+            end(home)
+            wait.dies_within(home, None)
+    wait.until_recorded(home)
 
 
 def end(home: Home) -> None:
     """SIGKILL for the first process and for whatever else is in its cgroups."""
+    record = home.record()
     _send(home, signal.SIGKILL)
-    cgroups.kill(home.record().cgroups)
+    cgroups.kill(record.cgroups)
 
 
 def _send(home: Home, number: int) -> bool:

@@ -5,6 +5,11 @@ rm ...), so two commands on one container take turns. ``monitor.lock`` is held
 by whoever looks after the container: first its creator, then, through exec,
 the monitor. A container whose monitor.lock is free and which has not ended is
 half-made or abandoned, and ``gc.py`` may sweep it. No lock is global.
+
+Who holds ``lock`` may try monitor.lock, and does not wait for it: the removal
+that follows the end of a --rm container holds monitor.lock and waits for
+``lock``. (One exception: a creation that failed waits for its own host side,
+which wants no lock.)
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import os
 
 from minirun.container.state import Home
 from minirun.errors import NotFound
+from minirun.linux.path import remove_tree
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,13 +38,17 @@ class Lock:
         self.fd = -1
 
     def __enter__(self) -> Lock:
-        if not self.acquire(wait=True):
-            raise NotFound(
-                f"container {self.home.id[:12]} is gone",
-                "somebody removed it meanwhile",
-                "minirun ps -a lists what is there",
-            )
-        return self
+        if self.acquire(wait=True):
+            if self.home.exists():
+                return self
+            if not os.path.isdir(self.home.data):
+                remove_tree(self.home.runtime)  # removed between our look and our mkdir
+            self.release()
+        raise NotFound(
+            f"container {self.home.id[:12]} is gone",
+            "somebody removed it meanwhile",
+            "minirun ps -a lists what is there",
+        )
 
     def __exit__(
         self,
@@ -49,12 +59,15 @@ class Lock:
         self.release()
 
     def acquire(self, wait: bool) -> bool:
-        """Takes the lock; False when it is held (and not ``wait``) or its directory is gone."""
+        """Takes the lock; False when it is held (and not ``wait``) or the container is gone."""
         while True:
             try:
                 fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
-                return False
+                if not self.home.exists():
+                    return False
+                os.makedirs(self.home.runtime, 0o711, exist_ok=True)  # gone at the last reboot
+                continue
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:

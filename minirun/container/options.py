@@ -113,6 +113,14 @@ class ExecOptions(Value):
     trace: str = ""
 
 
+class AttachOptions(Value):
+    """Everything that ``attach`` can be told."""
+
+    container: str = ""
+    no_stdin: bool = False
+    sig_proxy: bool = True
+
+
 class StartOptions(Value):
     """Everything that ``start`` can be told."""
 

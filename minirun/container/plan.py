@@ -107,10 +107,11 @@ def _leave_the_caller() -> Step:
     return Step(
         "leave the command behind",
         Call(process.setsid),
+        *(Call(process.let_go_of, stream) for stream in (0, 1, 2)),
         Call(path.change_directory, "/"),
         Call(credentials.set_name, "minirun:[host]"),
         why="a session of its own, so that a Ctrl-C for the command or its death does not reach "
-        "the container's parent; no directory of the caller's is kept busy; and ps can tell it",
+        "the container's parent; no directory and no pipe of the caller's is kept; and ps can tell it",
         side=HOST,
         chapter="10",
     )
@@ -269,9 +270,11 @@ def _gate() -> Step:
 def _wake(side: str, phase: bytes, *fds: Ref) -> Step:
     end = _HOST_END if side == HOST else _INIT_END
     return Step(
-        "wake the other side",
+        "let init go on" if side == HOST else "say that all is ready",
         Call(channel.wake, end, phase, *fds),
-        why="both sides walk one list and meet at named phases",
+        why="all that has to be done to it from outside is done"
+        if side == HOST
+        else "what can fail has not: the container is created, and only the program is missing",
         side=side,
         chapter="10",
     )
@@ -281,7 +284,7 @@ def _wait_for_host(spec: Spec) -> Step:
     return Step(
         "wait for the host side",
         Call(channel.wait, _INIT_END, channel.HOST_SIDE_DONE),
-        why="id maps and network are made from outside",
+        why="from outside come its limits, its ids, its network: nothing here goes on without them",
         result=users.RECEIVED_TREE.name,
         chapter="10",
     )

@@ -49,9 +49,16 @@ class Prepared:
         self.lock.release()
 
     def clear(self) -> None:
-        """Removes what was reserved; the creation itself cleans up after itself."""
+        """Removes what was reserved. The host side cleans up after itself, and is waited for.
+
+        Where the command was interrupted it may still be at work: it hears of
+        that when it has something to say.
+        """
         from minirun.container import delete
 
+        life = Lock(self.home, "monitor.lock")
+        if os.path.exists(life.path) and life.acquire(wait=True):
+            life.release()
         delete.forget_pending(self.home)
 
 
@@ -71,16 +78,26 @@ def prepare(store: Store, options: Options) -> Prepared:
 
 
 def _reserve(store: Store) -> tuple[Home, Lock]:
-    """A new id, its directories, and its lock, so that no sweep takes it for a ruin."""
+    """A new id, its directories, and its lock, so that no sweep takes it for a ruin.
+
+    Whatever else it takes (a name, ids), it takes after the directories: what
+    is held by an id without a directory is free.
+    """
     for place in (store.root, store.state):
         os.makedirs(f"{place}/containers", 0o711, exist_ok=True)
     for _ in range(_TRIES):
         home = store.container(os.urandom(32).hex())
         os.mkdir(home.runtime, 0o711)
         lock = Lock(home)
-        if lock.acquire(wait=True):  # False: a sweep was faster than we were
+        if not lock.acquire(wait=True):
+            continue  # a sweep was faster than we were
+        try:
             os.mkdir(home.data, 0o711)
-            return home, lock
+        except OSError:
+            Prepared(home, lock).clear()
+            lock.release()
+            raise
+        return home, lock
     raise MinirunError("no place for a container", "something removes it at once", "stop that `minirun gc`")
 
 

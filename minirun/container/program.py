@@ -35,11 +35,18 @@ def make_directory(path: str) -> None:
 
 @syscall("chdir")
 def enter_directory(path: str) -> None:
-    """chdir(2). Raises OSError, and StepFailed when that led out of the root.
+    """chdir(2). Raises StepFailed when it fails, and when that led out of the root.
 
     The kernel then reports a path without a leading slash (getcwd(3)): CVE-2024-21626.
     """
-    os.chdir(path)
+    try:
+        os.chdir(path)
+    except OSError as error:
+        raise StepFailed(
+            f"cannot enter the working directory {path}",
+            f"in the container: {error.strerror}",
+            "make it, or choose another --workdir",
+        ) from error
     if not os.getcwd().startswith("/"):
         raise StepFailed(
             f"cannot enter the working directory {path}",

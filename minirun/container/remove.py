@@ -5,12 +5,11 @@ Layer ``container``; ``delete.py`` does the deed.
 
 from __future__ import annotations
 
-from minirun.container import attach, delete, kill, wait
+from minirun.container import delete, kill, wait
 from minirun.container.locks import Lock, is_looked_after
 from minirun.container.pause import status_of
 from minirun.container.state import Home, Record
 from minirun.errors import Conflict, NotFound
-from minirun.values import replace
 
 
 def remove(home: Home, force: bool = False, volumes: bool = False) -> None:
@@ -22,9 +21,9 @@ def remove(home: Home, force: bool = False, volumes: bool = False) -> None:
     with Lock(home):
         removed = _remove(home, force, volumes)
     while not removed:
-        # Without the lock: what follows an end (--rm) has to take it.
-        if client := attach.connect(home):
-            wait.exit_within(client, None)
+        # Without the lock: what follows an end (--rm) has to take it. Not as a
+        # client: one that stands still keeps the others from hearing of the exit.
+        wait.until_recorded(home)
         try:
             with Lock(home):
                 removed = _remove(home, force, volumes)
@@ -39,7 +38,8 @@ def _remove(home: Home, force: bool, volumes: bool) -> bool:
     if not home.has_exit() and is_looked_after(home):
         return False
     if not volumes and not record.remove:
-        record = replace(record, anonymousVolumes=())
+        record = delete.keep_volumes(home, record)
+    delete.end(record)  # without a monitor there may be processes left
     delete.forget(home, record)
     return True
 

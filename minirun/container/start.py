@@ -7,6 +7,7 @@ creation is and ``attach.py`` for what follows.
 from __future__ import annotations
 
 import os
+import select
 
 from minirun.container import create, monitor
 from minirun.container import channel as channels
@@ -50,11 +51,16 @@ def launch(
         again=again,
         trace=trace,
         fault=fault,
+        replan=lambda: plan_of(home, record),
     )
     client = create.create(request)
-    if meanwhile:
-        meanwhile()
-    return client, create.wait_created(client)
+    try:
+        if meanwhile:
+            meanwhile()
+        return client, create.wait_created(client)
+    except BaseException:
+        client.close()  # interrupted: by this the host side sees that nobody waits any more
+        raise
 
 
 def plan_of(home: Home, record: Record) -> list[Step]:
@@ -73,8 +79,10 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
     streams). The next packet to come is STARTED or FAILED. Raises Conflict when
     it runs already, and whatever kept the program from starting.
     """
-    from minirun.container import attach
+    from minirun.container import attach, delete
 
+    # The lock is kept until the monitor has opened the gate: of several who
+    # start the container at once one does it, and the others find it running.
     while True:
         with Lock(home) as lock:
             record = home.record()
@@ -89,10 +97,22 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
             if client:
                 for packet in (*greeting, monitor.OPEN_GATE):
                     client.send(packet)
-                return client, home.live_pid()
+                pid = home.live_pid()
+                _wait_for_word(client)
+                return client, pid
             if not is_looked_after(home):
-                return launch(home, record, lock, autostart=True, greeting=greeting, again=True)
+                delete.end(record)  # a start that was cut off may have left cgroups
+                client, pid = launch(home, record, lock, autostart=True, greeting=greeting, again=True)
+                _wait_for_word(client)
+                return client, pid
         wait_for_monitor(home)
+
+
+def _wait_for_word(client: Channel) -> None:
+    """Waits until STARTED or FAILED is there to be read, or the monitor is gone."""
+    poll = select.poll()
+    poll.register(client.fileno(), select.POLLIN)
+    poll.poll()
 
 
 def wait_started(client: Channel) -> None:

@@ -14,13 +14,15 @@ Layer ``container``. Two directories per container, no daemon, no database:
         state.json           its pid, written when it is created
         started              when the gate was opened, written by the monitor
         attach.sock          where clients meet the monitor
-    ROOT/names/NAME          a symbolic link whose text is the ID
+    ROOT/names/NAME          a symbolic link whose text is the ID (names.py)
+    ROOT/ids/FIRST           another: a lent range of user ids (id_ranges.py)
 
 The status is derived, never stored: it cannot be wrong after a crash.
 
     (creating ->) created -> running <-> paused -> stopped
 
-Every file is written under another name and renamed. Read ``locks.py`` next.
+Every file is written under another name (NAME.new) and renamed. Read
+``locks.py`` next.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from __future__ import annotations
 import os
 
 from minirun import json_quick
+from minirun.container import links
 from minirun.errors import Conflict, InvalidInput, NotFound
 from minirun.linux import process
 from minirun.spec import Spec
@@ -38,6 +41,12 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     T = TypeVar("T")
+
+
+_TRIES = 8
+
+#: What a file is called while it is written; the monitor does it the same way.
+UNFINISHED = ".new"
 
 
 class Record(Value):
@@ -137,7 +146,7 @@ class Store(Value):
         try:
             return os.readlink(f"{self.root}/names/{name}")
         except OSError:
-            return None
+            return None  # nobody's
 
 
 class Home(Value):
@@ -173,6 +182,10 @@ class Home(Value):
         """Writes the record before anything is made, so that a crash can be swept."""
         write_json(f"{self.data}/pending.json", record)
 
+    def write_record(self, record: Record) -> None:
+        """Changes the record of a container that exists; by the holder of its lock."""
+        write_json(f"{self.data}/container.json", record)
+
     def prepare_commit(self, running: Running) -> None:
         """Notes the process of a creation that is under way."""
         remove_file(f"{self.runtime}/started")
@@ -180,10 +193,35 @@ class Home(Value):
 
     def commit(self) -> None:
         """The container is created: from here on it exists, with the noted process."""
-        remove_file(f"{self.data}/exit.json")
-        remove_file(f"{self.runtime}/exit.json")
+        self.forget_exit()
+        # Last: this one rename(2) turns a creation into a container.
         if os.path.exists(f"{self.data}/pending.json"):
             os.rename(f"{self.data}/pending.json", f"{self.data}/container.json")
+
+    def forget_exit(self) -> None:
+        """It is about to run again: how it ended before is history."""
+        remove_file(f"{self.data}/exit.json")
+        remove_file(f"{self.runtime}/exit.json")
+
+    def write_exit(self, ended: Exit) -> None:
+        """Records an end that the monitor did not, where there is room for it."""
+        try:
+            write_json(f"{self.data}/exit.json", ended)
+        except OSError:
+            write_json(f"{self.runtime}/exit.json", ended)  # memory, as the monitor does
+
+    def forget_process(self) -> None:
+        """Removes what told of a process that is no more."""
+        for name in ("state.json", "started", "attach.sock"):
+            remove_file(f"{self.runtime}/{name}")
+        self.forget_unfinished()
+
+    def forget_unfinished(self) -> None:
+        """Removes files that were not written to their end."""
+        for place in (self.data, self.runtime):
+            for name in os.listdir(place) if os.path.isdir(place) else ():
+                if name.endswith(UNFINISHED):
+                    remove_file(f"{place}/{name}")
 
     def running(self) -> Running | None:
         """Its process, if it was created since the last boot; it may be dead."""
@@ -233,19 +271,20 @@ class Home(Value):
 
 
 def reserve_name(store: Store, name: str, id: str) -> None:
-    """Takes ``name`` for ``id``, atomically. Raises Conflict when it is taken."""
+    """Takes ``name`` for ``id``, atomically. Raises Conflict when it is taken.
+
+    Who takes one has its directories already, and who goes gives the name back
+    before the last of them: a name behind which there are none is nobody's.
+    """
     check_name(name)
     os.makedirs(f"{store.root}/names", exist_ok=True)
-    link = f"{store.root}/names/{name}"
-    for _ in range(2):
-        try:
-            os.symlink(id, link)
+    for _ in range(_TRIES):
+        if links.take(f"{store.root}/names", name, id):
             return
-        except FileExistsError:
-            holder = store.id_of_name(name) or ""
-            if _is_held(store, holder):
-                break
-            release_name(store, name, holder)  # a crashed creator's: nobody is behind it
+        holder = store.id_of_name(name) or ""
+        if is_held(store, holder):
+            break
+        release_name(store, name, holder)  # a crashed creator's
     raise Conflict(
         f"the name '{name}' is in use",
         f"by container {holder[:12]}",
@@ -253,22 +292,20 @@ def reserve_name(store: Store, name: str, id: str) -> None:
     )
 
 
-def _is_held(store: Store, id: str) -> bool:
+def is_held(store: Store, id: str) -> bool:
+    """Whether any directory of the container ``id`` is left."""
     home = store.container(id)
     return bool(id) and (os.path.isdir(home.runtime) or os.path.isdir(home.data))
 
 
 def release_name(store: Store, name: str, id: str) -> None:
     """Gives the name back if ``id`` still has it."""
-    if store.id_of_name(name) == id:
-        remove_file(f"{store.root}/names/{name}")
+    links.give_back(f"{store.root}/names", name, id)
 
 
 def release_names(store: Store, id: str) -> None:
     """Gives back whatever name ``id`` has."""
-    names = f"{store.root}/names"
-    for name in os.listdir(names) if os.path.isdir(names) else ():
-        release_name(store, name, id)
+    links.give_back_all(f"{store.root}/names", id)
 
 
 def check_name(name: str) -> None:
@@ -283,11 +320,19 @@ def check_name(name: str) -> None:
 
 
 def write_json(path: str, value: object) -> None:
-    """Writes ``value`` as JSON under a temporary name, then renames it."""
-    temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w") as file:
-        file.write(json_quick.dumps(plain(value)))
-    os.rename(temporary, path)
+    """Writes ``value`` as JSON under a temporary name, then renames it.
+
+    The temporary name is always the same: there is one writer, and the next
+    one writes over what it did not finish.
+    """
+    temporary = path + UNFINISHED
+    try:
+        with open(temporary, "w") as file:
+            file.write(json_quick.dumps(plain(value)))
+        os.rename(temporary, path)
+    except OSError:
+        remove_file(temporary)
+        raise
 
 
 def parse(raw: bytes, kind: type[T], path: str) -> T:

@@ -5,22 +5,57 @@ Layer ``container``. A client that wants no stream gets only the exit.
 
 from __future__ import annotations
 
+import os
 import select
+import time
 
 from minirun.container import attach, monitor
 from minirun.container.channel import Channel
-from minirun.container.locks import Lock
+from minirun.container.locks import Lock, is_looked_after
 from minirun.container.state import Exit, Home, parse
 from minirun.errors import NotFound
+from minirun.linux import process
 
 
 def wait(home: Home) -> Exit:
     """Blocks until the container has ended; how it ended. Raises NotFound when it is gone."""
-    client = watch(home)
-    if client is None:
-        return last_exit(home)
-    found = exit_within(client, None)
-    return found or last_exit(home)
+    while client := watch(home):
+        try:
+            if found := exit_within(client, None):
+                return found
+        finally:
+            client.close()
+        # End of file: the monitor was killed, or it has as many clients as it takes.
+        dies_within(home, None)
+        until_recorded(home)
+        if home.has_exit():
+            break
+    return last_exit(home)
+
+
+def dies_within(home: Home, seconds: float | None) -> bool:
+    """Whether the container's first process is dead, at the latest after ``seconds``."""
+    pid = home.live_pid()
+    try:
+        pidfd = process.pidfd_open(pid) if pid else -1
+    except ProcessLookupError:
+        return True
+    if pidfd < 0:
+        return True
+    try:
+        if home.live_pid() != pid:
+            return True  # it died, and the number may be another's by now
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
+    finally:
+        os.close(pidfd)
+
+
+def until_recorded(home: Home) -> None:
+    """Waits until the end of a dying container is recorded, or nobody is left to do that."""
+    while not home.has_exit() and is_looked_after(home):
+        time.sleep(0.002)  # a second at most: the monitor waits no longer for output
 
 
 def watch(home: Home) -> Channel | None:
@@ -57,5 +92,3 @@ def last_exit(home: Home) -> Exit:
             "minirun ps -a lists what is there",
         )
     return found or Exit(exitCode=255)
-
-

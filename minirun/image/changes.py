@@ -72,6 +72,7 @@ def prepare(root: str) -> None:
 
 
 def locked(path: str, how: int) -> int:
+    """A file descriptor that holds the flock(2) ``how`` on the file ``path`` until it is closed."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(fd, how)

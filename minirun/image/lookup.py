@@ -10,7 +10,7 @@ running container. Imported by every start.
 
 from __future__ import annotations
 
-from minirun.errors import InvalidInput
+from minirun.errors import InvalidInput, MinirunError
 from minirun.image.merged import read_file
 from minirun.values import TYPE_CHECKING, Value
 
@@ -33,8 +33,8 @@ def user(layers: Sequence[str], spec: str) -> Account:
     """The account that ``spec`` means in the image of these layers, the lowest first.
 
     Empty means root. Raises InvalidInput for a name that the image does not
-    know. Without permission to read the layers root is still known; anybody
-    else raises PermissionError.
+    know. Without permission to read the layers root is still known; for
+    anybody else that is a MinirunError.
     """
     try:
         passwd = read_file(layers, "etc/passwd") or b""
@@ -42,14 +42,19 @@ def user(layers: Sequence[str], spec: str) -> Account:
     except PermissionError:
         if spec in ("", "0", "root", "0:0", "root:root"):
             return Account(home="/root")  # `explain` needs no root, and this is a good guess
-        raise
+        raise _not_allowed(spec) from None
     return parse_user(spec, passwd, groups)
 
 
 def group(layers: Sequence[str], name: str) -> int:
     """The gid that ``name``, which may be a number, has in the image. Raises InvalidInput."""
     number = _number(name)
-    return _gid(read_file(layers, "etc/group") or b"", name) if number is None else number
+    if number is not None:
+        return number
+    try:
+        return _gid(read_file(layers, "etc/group") or b"", name)
+    except PermissionError:
+        raise _not_allowed(name) from None
 
 
 def parse_user(spec: str, passwd: bytes, groups: bytes) -> Account:
@@ -103,6 +108,11 @@ def _lines(content: bytes, fields: int) -> Iterator[list[str]]:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and int(text) <= _HIGHEST else None
+
+
+def _not_allowed(name: str) -> MinirunError:
+    why = "its layers are for root to read: they may hold set-user-ID programs"
+    return MinirunError(f"cannot look up {name!r} in the image", why, "run it as root, or use -u 0")
 
 
 def _unknown(kind: str, name: str, file: str) -> InvalidInput:

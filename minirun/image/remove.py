@@ -15,6 +15,7 @@ import os
 from minirun.errors import Conflict
 from minirun.image import store
 from minirun.image.changes import changing, try_exclusive_intake
+from minirun.image.reference import local_name
 from minirun.image.temporary import TemporaryDirectory, sweep
 from minirun.values import TYPE_CHECKING
 
@@ -38,11 +39,10 @@ def rmi(root: str, reference: str, force: bool = False, in_use: InUse = dict) ->
         image = store.resolve(root, reference)
         id = image.id.removeprefix("sha256:")
         every = store.names_of(root, id)
-        by_name = image.names if image.names and reference_is_name(reference, image) else ()
-        if by_name and len(every) > 1 and not (force and not by_name):
-            _unlink(store.name_path(root, by_name[0]))
-            return [f"Untagged: {by_name[0]}"]
-        if not by_name and len(every) > 1 and not force:
+        if len(every) > 1 and _is_name(root, reference):
+            _unlink(store.name_path(root, image.names[0]))
+            return [f"Untagged: {image.names[0]}"]
+        if len(every) > 1 and not force:
             raise Conflict(
                 f"image {id[:12]} has several names",
                 ", ".join(every),
@@ -57,9 +57,9 @@ def rmi(root: str, reference: str, force: bool = False, in_use: InUse = dict) ->
     return [*(f"Untagged: {name}" for name in every), f"Deleted: {image.id}"]
 
 
-def reference_is_name(reference: str, image: Image) -> bool:
-    """Whether the image was found by a name, not by (the beginning of) its id."""
-    return not image.id.startswith((reference, f"sha256:{reference}"))
+def _is_name(root: str, reference: str) -> bool:
+    """Whether an image is found by a name here, not by (the beginning of) its id."""
+    return "@" in reference or store.read_name(root, local_name(reference)) is not None
 
 
 def _refuse_used(root: str, image: Image, used: Mapping[str, str]) -> None:

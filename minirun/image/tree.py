@@ -57,46 +57,63 @@ class Tree:
         """Moves the entry ``name`` of the directory ``at`` out of the way."""
         self._discarded += 1
         os.rename(name, b"%d" % self._discarded, src_dir_fd=at, dst_dir_fd=self.trash)
-        # Paths may lead elsewhere now; the directory in use is above what was moved.
-        for path, fd in list(self._open.items()):
+        # Paths may lead elsewhere now, even that of ``at``, if a link was on it.
+        for fd in self._open.values():
             if fd != at:
-                os.close(self._open.pop(path))
+                os.close(fd)
+        self._open = {b"\0in use": at}  # no path: its caller goes on with it
 
     def at(self, path: bytes) -> int:
         """The directory ``path``, made with its parents where it is missing."""
         try:
             return self.existing(path)
         except (FileNotFoundError, NotADirectoryError):
-            parts = path.split(b"/")
-            for end in range(1, len(parts) + 1):
-                self._make_implied(b"/".join(parts[: end - 1]), parts[end - 1], b"/".join(parts[:end]))
-            return self.existing(path)
+            above, _, name = path.rpartition(b"/")
+            missing = [name]
+        # From the deepest that is there: the archive may nest deeper than a stack.
+        while True:
+            try:
+                self.existing(above)
+                break
+            except (FileNotFoundError, NotADirectoryError):
+                above, _, name = above.rpartition(b"/")
+                missing.append(name)
+        while missing:
+            name = missing.pop()
+            above = self._make_implied(above, name)
+        return self.existing(path)
 
-    def _make_implied(self, above: bytes, name: bytes, path: bytes) -> None:
-        """A directory that the archive did not mention: root's, 0755, as tar(1) makes it."""
+    def _make_implied(self, above: bytes, name: bytes) -> bytes:
+        """A directory that the archive did not mention: root's, 0755, as tar(1) makes it; its path."""
         at = self.existing(above)
+        path = above + b"/" + name if above else name
         try:
             os.mkdir(name, 0o755, dir_fd=at)
         except FileExistsError:
             there = os.stat(name, dir_fd=at, follow_symlinks=False)
             if not is_whiteout(there):
-                return  # a link to a directory is good; of anything else the next open complains
+                return path  # a link to a directory is good; of anything else the next open complains
             self.discard(at, name)
             os.mkdir(name, 0o755, dir_fd=at)
             self.hide_below(at, name)
         os.chown(name, 0, 0, dir_fd=at)  # whatever a set-group-ID parent and the umask say
         os.chmod(name, 0o755, dir_fd=at)
         self.times[path] = 0  # the same archive always gives the same directory
+        return self._keep(path, os.open(name, OPEN_DIRECTORY | os.O_NOFOLLOW, dir_fd=at))
 
     def existing(self, path: bytes) -> int:
         """The directory ``path``. Raises FileNotFoundError, NotADirectoryError."""
         fd = self._open.pop(path, None)
         if fd is None:
             fd = openat2(self.root, os.fsdecode(path) or ".", OPEN_DIRECTORY)
-            if len(self._open) >= 32:
-                os.close(self._open.pop(next(iter(self._open))))
-        self._open[path] = fd  # the last in the dict is the one used last
+        self._keep(path, fd)
         return fd
+
+    def _keep(self, path: bytes, fd: int) -> bytes:
+        if len(self._open) >= 32:
+            os.close(self._open.pop(next(iter(self._open))))
+        self._open[path] = fd  # the last in the dict is the one used last
+        return path
 
     def hide_below(self, at: int, name: bytes) -> None:
         """Makes a directory hide what the layers below have under its name."""

@@ -69,7 +69,8 @@ def steps(spec: Spec) -> Iterator[Step]:
         *(_node(node, borrowed) for node in nodes),
         why="in a user namespace nobody may make a device: the host's are bound"
         if borrowed
-        else "programs expect these; no other device of the host is here",
+        else "programs expect the standard ones"
+        + ("; the others were asked for" if extra else ", and no other device of the host is here"),
         chapter="03",
     )
     yield Step(

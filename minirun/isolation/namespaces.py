@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 _INIT = Ref(name="init")
 
-_WHY = {
-    "mount": "a mount table of its own: what it mounts, nobody else sees",
-    "uts": "a hostname of its own",
-    "ipc": "System V IPC and POSIX queues of its own",
-    "network": "interfaces, addresses, routes and ports of its own, none at first",
-    "pid": "process numbers of its own: the child is PID 1 there",
-    "user": "ids of its own: root inside is nobody outside",
-    "cgroup": "sees its own cgroup as the root of the tree",
-    "time": "boot and monotonic clocks with an offset of their own",
+#: What a namespace of each kind holds a copy of.
+_WHAT = {
+    "mount": "the mount table",
+    "uts": "the hostname",
+    "ipc": "System V IPC and POSIX message queues",
+    "network": "interfaces, addresses, routes and ports",
+    "pid": "process numbers",
+    "user": "user and group ids, and what root may",
+    "cgroup": "the cgroup that looks like the root",
+    "time": "the clocks since boot",
 }
 
 
@@ -50,7 +51,7 @@ def before_clone(spec: Spec) -> Iterator[Step]:
         yield Step(
             "make a time namespace",
             Call(namespace.unshare, CloneFlag.NEWTIME),
-            why=_WHY["time"] + "; only children made from now on live in it",
+            why="clocks since boot that can be shifted; only children made from now on live in it",
             side=HOST,
             undo=[_return_to("time")],
             chapter="04",
@@ -77,17 +78,15 @@ def clone(spec: Spec, cgroup: str | None) -> Iterator[Step]:
         if is_new(spec, kind) and kind not in ("cgroup", "time"):
             flags |= flag
     made = [kind for kind in KINDS if is_new(spec, kind) and kind not in ("cgroup", "time")]
-    reasons = "; ".join(f"{kind}: {_WHY[kind]}" for kind in made)
+    reasons = ", ".join(f"{_WHAT[kind]} ({kind})" for kind in made)
     user = path_of(spec, "user")
-    call = (
-        Call(process.clone3_inside, user, flags, cgroup)
-        if user
-        else Call(process.clone3, flags, cgroup)
-    )
+    call = Call(process.clone3_inside, user, flags, cgroup) if user else Call(process.clone3, flags, cgroup)
     yield Step(
         "make the container's first process",
         call,
-        why=reasons or "a child in the host's namespaces",
+        why=f"from its birth it has these to itself: {reasons}"
+        if made
+        else "a child that shares all namespaces with the host",
         side=HOST,
         result="init",
         undo=[Call(process.kill_and_reap, _INIT)],
@@ -118,7 +117,7 @@ def cut_cgroup(spec: Spec) -> Iterator[Step]:
         yield Step(
             "make a cgroup namespace",
             Call(namespace.unshare, CloneFlag.NEWCGROUP),
-            why=_WHY["cgroup"],
+            why="the cgroup where it stands becomes the root of what it sees of the tree",
             chapter="05",
         )
 
@@ -145,7 +144,7 @@ def _enter(path: str, kind: str, side: str = INIT, undo: bool = False) -> Step:
     return Step(
         f"join a {kind} namespace",
         Call(namespace.join, path, KINDS[kind][0]),
-        why=f"shared with whoever lives there: {_WHY[kind].partition(':')[0]}",
+        why=f"{_WHAT[kind]}: shared with whoever lives there",
         side=side,
         undo=[_return_to(kind)] if undo else (),
         chapter="04",

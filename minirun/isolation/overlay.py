@@ -34,17 +34,18 @@ def host_steps(spec: Spec) -> Iterator[Step]:
     """Makes the container's own directories: for the changes, and to mount on."""
     if not spec.root.layers:
         return
-    for name, place in (
-        ("the upperdir", spec.root.upperdir),
-        ("the workdir", spec.root.workdir),
-        ("the mount point of the root file system", spec.root.path),
+    root = spec.root
+    for name, place, why in (
+        ("the upperdir", root.upperdir, "all that the container writes goes here: its layers are shared"),
+        ("the workdir", root.workdir, "overlayfs prepares files here, and renames them into the upperdir"),
+        ("the mount point of the root file system", root.path, "layers and upperdir are seen here as one"),
     ):
         made = f"made {place}"
         yield Step(
             f"make {name}",
             # The upperdir's mode is that of the container's "/": everyone may pass.
             Call(path.make_directory, place, 0o755),
-            why="what this container writes stays with it; the layers are shared",
+            why=why,
             side=HOST,
             result=made,
             undo=[Call(path.remove_made, place, Ref(name=made))],
@@ -83,9 +84,13 @@ def _overlay(spec: Spec) -> Step:
     return Step(
         "mount the root file system",
         call,
-        why=f"{len(root.layers)} read-only layer(s), the topmost first, below a directory for the changes",
+        why=f"{_counted(root.layers)} below the upperdir: a file is copied up when it is first written to",
         chapter="06",
     )
+
+
+def _counted(layers: tuple[str, ...]) -> str:
+    return "a read-only layer" if len(layers) == 1 else f"{len(layers)} read-only layers, the topmost first,"
 
 
 def options(root: Root, userns: bool, lowerdir: str = "") -> str:

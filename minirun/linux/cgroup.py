@@ -28,6 +28,11 @@ def mkdir_parent(path: str) -> None:
         return
 
 
+def is_gone(error: OSError) -> bool:
+    """Whether a call failed because a group on its way was removed meanwhile."""
+    return error.errno in (errno.ENOENT, errno.ENODEV)
+
+
 @syscall("mkdir")
 def mkdir(path: str) -> None:
     """Makes a container's own group. Raises FileExistsError if there is one.

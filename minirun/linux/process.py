@@ -8,6 +8,7 @@ never in the parent's cleanup. Read ``container/create.py`` next.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 from minirun.linux.libc import raw
@@ -16,6 +17,7 @@ from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import _socket
     import signal as _signal
     from collections.abc import Callable, Sequence
     from typing import NoReturn
@@ -41,7 +43,8 @@ class _CloneArgs(ctypes.Structure):
 
 def _show_clone3(flags: CloneFlag, cgroup: str | None = None, join_user: str = "") -> str:
     into = f', cgroup="{cgroup}"' if cgroup else ""
-    return f"clone3({{flags={_with_cgroup(flags, cgroup)}, exit_signal=SIGCHLD{into}}})"
+    signal = 0 if flags & CloneFlag.PARENT else "SIGCHLD"
+    return f"clone3({{flags={_with_cgroup(flags, cgroup)}, exit_signal={signal}{into}}})"
 
 
 @syscall("clone3", show=_show_clone3)
@@ -51,7 +54,8 @@ def clone3(flags: CloneFlag, cgroup: str | None = None) -> int:
     ``cgroup`` is the cgroup v2 directory in which the child is born (Linux
     5.7): cheaper than moving it there, and no moment outside its limits.
     """
-    args = _CloneArgs(exit_signal=_SIGCHLD)
+    # With CLONE_PARENT the child gets the signal that its new sibling, the caller, has.
+    args = _CloneArgs(exit_signal=0 if flags & CloneFlag.PARENT else _SIGCHLD)
     fd = -1
     if cgroup:
         fd = os.open(cgroup, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -64,8 +68,12 @@ def clone3(flags: CloneFlag, cgroup: str | None = None) -> int:
             os.close(fd)
 
 
-@syscall("clone3", show=lambda user, flags, cgroup=None: f'setns("{user}", CLONE_NEWUSER) and, from inside, '
-         + _show_clone3(flags | CloneFlag.PARENT, cgroup))
+@syscall(
+    "clone3",
+    show=lambda user, flags, cgroup=None: (
+        f'setns("{user}", CLONE_NEWUSER) and, from inside, ' + _show_clone3(flags | CloneFlag.PARENT, cgroup)
+    ),
+)
 def clone3_inside(user: str, flags: CloneFlag, cgroup: str | None = None) -> int:
     """clone3 from inside the user namespace ``user``, as a child of the caller.
 
@@ -73,32 +81,61 @@ def clone3_inside(user: str, flags: CloneFlag, cgroup: str | None = None) -> int
     and the caller must not lose its own: so a helper process goes in and clones
     with CLONE_PARENT. Gives 0 in the child, its pid in the caller.
     """
-    reading, writing = os.pipe()
+    import _socket
+
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
     helper = os.fork()
     if helper == 0:
+        ours.close()
         try:
-            os.close(reading)
             join(user, CloneFlag.NEWUSER)
             pid = clone3(flags | CloneFlag.PARENT, cgroup)
-            if pid == 0:
-                os.close(writing)
-                return 0
-            os.write(writing, b"%d" % pid)
-            leave(0)
+            if pid:
+                _send_pidfd(theirs, pid)
         except OSError as error:
-            os.write(writing, b"-%d" % (error.errno or 5))
+            theirs.send(b"%d" % (error.errno or errno.EIO))
             leave(1)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answer:
-        pid = int(answer.read() or -5)
+        if pid:
+            leave(0)
+        theirs.close()
+        return 0
+    theirs.close()
+    pid, number = _receive_pid(ours)
+    ours.close()
     os.waitpid(helper, 0)
-    if pid < 0:
-        raise OSError(-pid, os.strerror(-pid), user)
+    if number:
+        raise OSError(number, os.strerror(number), user)
     return pid
+
+
+def _send_pidfd(to: _socket.socket, pid: int) -> None:
+    """Sends the process ``pid`` itself: its number means nothing in another PID namespace."""
+    import _socket
+    import array
+
+    rights = array.array("i", [pidfd_open(pid)])
+    to.sendmsg([b"0"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+
+
+def _receive_pid(sock: _socket.socket) -> tuple[int, int]:
+    """The number that the process has here, and 0; or 0 and an errno."""
+    import _socket
+    import array
+
+    text, rights, _, _ = sock.recvmsg(16, _socket.CMSG_LEN(4), _socket.MSG_CMSG_CLOEXEC)
+    if not rights:
+        return 0, int(text or errno.EIO)
+    (pidfd,) = array.array("i", rights[0][2])
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as info:
+        pid = int(info.read().partition(b"Pid:")[2].split()[0])
+    os.close(pidfd)
+    return pid, 0
 
 
 def kill_and_reap(pid: int) -> None:
     """Ends the child ``pid`` with SIGKILL and takes its status; gone already is fine."""
+    if pid <= 0:
+        return  # kill(2) would take it for a whole process group
     try:
         os.kill(pid, _SIGKILL)
         os.waitpid(pid, 0)
@@ -184,6 +221,15 @@ def stop_ignoring_signals() -> None:
         if _signal.getsignal(number) == _signal.SIG_IGN:
             _signal.signal(number, lambda *_: None)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+@syscall("dup2", show=lambda fd: f'dup2(open("/dev/null", O_RDWR), {fd})')
+def let_go_of(fd: int) -> None:
+    """Puts /dev/null in the place of ``fd``: whoever reads from it sees the end."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    os.dup2(null, fd)
+    if null != fd:
+        os.close(null)
 
 
 def pidfd_open(pid: int) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.harness import Row, spread
+from tests.bench.harness import Row, judged, ratio, spread
 from tests.bench.processes import memory
 
 MANY = 200
@@ -16,28 +17,23 @@ ENDS = 10
 
 def rows(contestants: dict[str, Any]) -> list[Row]:
     """Memory of one, then two hundred of ours beside twenty of each other's."""
-    return [*weight(contestants), *many(contestants)]
+    return [weight(contestants), *many(contestants)]
 
 
-def weight(contestants: dict[str, Any]) -> list[Row]:
-    """PSS of all that is kept alive for one container, the median of five."""
-    weights: dict[str, list[int]] = {}
-    for name in ("minirun", "podman"):
-        if name in contestants:
-            ids = [contestants[name].start() for _ in range(5)]
-            # Each alone: five at once would share the pages of one program.
-            contestants[name].remove(*ids)
-            weights[name] = [alone(contestants[name]) for _ in range(5)]
-    ours = weights["minirun"]
-    said = "at most 0.3 MiB"
-    met = statistics.median(ours) <= 0.3 * 1024
-    what = "kept alive for an idle container, KiB of PSS"
-    if "podman" not in weights:
-        return [Row(what, spread(ours, digits=0), bar=said, met=met)]
-    theirs = weights["podman"]
-    found = statistics.median(ours) / statistics.median(theirs)
-    peer = f"podman's conmon {spread(theirs, digits=0)}"
-    return [Row(what, spread(ours, digits=0), peer, found, said, met)]
+def weight(contestants: dict[str, Any]) -> Row:
+    """PSS of all that is kept alive for one container, the median of five.
+
+    Each alone: five at once would share the pages of one program.
+    """
+    weights = {
+        name: [float(alone(contestants[name])) for _ in range(5)]
+        for name in ("minirun", "podman")
+        if name in contestants
+    }
+    ours, theirs = weights["minirun"], weights.get("podman")
+    beside = f"conmon {spread(theirs, digits=0)}: **{ratio(ours, theirs):.2f} x**" if theirs else ""
+    bar = judged("0.3 MiB", statistics.median(ours) <= 0.3 * 1024)
+    return Row("kept alive for an idle container, KiB of PSS", spread(ours, digits=0), beside, bar)
 
 
 def alone(peer: Any) -> int:
@@ -51,45 +47,42 @@ def alone(peer: Any) -> int:
 
 def many(contestants: dict[str, Any]) -> list[Row]:
     """Starts in a row, with nothing removed in between, then all removed."""
-    starts, removals, kept = crowd(contestants["minirun"], MANY)
+    crowds = {name: crowd(peer, MANY if name == "minirun" else FEW) for name, peer in contestants.items()}
+    starts = crowds["minirun"].starts
     first, last = starts[:ENDS], starts[-ENDS:]
-    found = statistics.median(last) / statistics.median(first)
-    said = "at most 1.2 x"
-    found_rows = [
+    growth = statistics.median(last) / statistics.median(first)
+    return [
         Row(
-            f"start {MANY} idle containers: the last {ENDS} / the first {ENDS}, ms",
+            f"{MANY} idle containers: the last {ENDS} starts, ms",
             spread(last),
-            f"the first {ENDS}: {spread(first)}",
-            found,
-            said,
-            found <= 1.2,
-        )
+            f"the first {ENDS}: {spread(first)}: **{growth:.2f} x**",
+            judged("1.2 x", growth <= 1.2),
+        ),
+        each("`run -d`, ms", {name: statistics.mean(one.starts) for name, one in crowds.items()}),
+        each("`rm -f` of all at once, ms", {name: one.removal for name, one in crowds.items()}),
+        each("memory kept, KiB of PSS", {name: one.kept for name, one in crowds.items()}),
     ]
-    for name, peer in contestants.items():
-        if name == "minirun":
-            continue
-        their_starts, their_removals, their_kept = crowd(peer, FEW)
-        for what, ours, theirs in (
-            ("`run -d`", statistics.mean(starts), statistics.mean(their_starts)),
-            ("`rm -f` of all", removals / MANY, their_removals / FEW),
-            ("all that is kept alive, KiB of PSS", kept / MANY, their_kept / FEW),
-        ):
-            if not theirs:
-                continue  # runc keeps nothing alive: whoever calls it has to
-            unit = "" if "KiB" in what else ", ms"
-            found_rows.append(
-                Row(
-                    f"{what}, each of {MANY} (the other: of {FEW}){unit}",
-                    f"{ours:.1f}",
-                    f"{name} {theirs:.1f}",
-                    ours / theirs,
-                )
-            )
-    return found_rows
 
 
-def crowd(peer: Any, count: int) -> tuple[list[float], float, int]:
-    """Milliseconds of each start and of removing all; KiB that were kept alive."""
+def each(what: str, values: dict[str, float]) -> Row:
+    """What it costs per container; runc keeps nothing alive, that is its caller's business."""
+    ours, *_ = values.values()
+    others = (f"{name} {value:.1f}: **{ours / value:.2f} x**" for name, value in values.items() if value)
+    beside = "; ".join(list(others)[1:])
+    return Row(f"each of {MANY} (others: {FEW}): {what}", f"{ours:.1f}", beside)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Milliseconds of each start; milliseconds and KiB of the rest, per container."""
+
+    starts: list[float]
+    removal: float
+    kept: float
+
+
+def crowd(peer: Any, count: int) -> Crowd:
+    """Starts ``count`` idle containers, weighs what keeps them, removes them."""
     ids, starts = [], []
     for _ in range(count):
         begin = time.perf_counter()
@@ -98,4 +91,4 @@ def crowd(peer: Any, count: int) -> tuple[list[float], float, int]:
     kept = sum(map(memory, ids))
     begin = time.perf_counter()
     peer.remove(*ids)
-    return starts, (time.perf_counter() - begin) * 1e3, kept
+    return Crowd(starts, (time.perf_counter() - begin) * 1e3 / count, kept / count)

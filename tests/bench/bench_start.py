@@ -11,10 +11,10 @@ from tests.bench.harness import Row, compare, in_turns, spend
 
 def rows(contestants: dict[str, Any]) -> list[Row]:
     """run, exec, and the command line by itself."""
-    return [*run(contestants), *execute(contestants), *command_line(contestants)]
+    return [run(contestants), execute(contestants), *command_line(contestants)]
 
 
-def run(contestants: dict[str, Any]) -> list[Row]:
+def run(contestants: dict[str, Any]) -> Row:
     """A container that ends at once, with seccomp, capabilities and limits on."""
     acts: dict[str, Any] = {}
     for name, peer in contestants.items():
@@ -26,7 +26,7 @@ def run(contestants: dict[str, Any]) -> list[Row]:
     return compare("`run --rm --network none busybox true`", in_turns(acts, 40), bars)
 
 
-def execute(contestants: dict[str, Any]) -> list[Row]:
+def execute(contestants: dict[str, Any]) -> Row:
     """One more program in a container that runs."""
     running = {name: peer.start() for name, peer in contestants.items()}
     try:
@@ -46,5 +46,5 @@ def command_line(contestants: dict[str, Any]) -> list[Row]:
             "minirun": lambda words=words: spend(minirun(*words)),  # type: ignore[misc]  # mypy sees no default
             "`python -c pass`": lambda: spend([sys.executable, "-c", "pass"]),
         }
-        found += compare(f"`{' '.join(words)}`", in_turns(acts, 20))
+        found.append(compare(f"`{' '.join(words)}`", in_turns(acts, 20)))
     return found

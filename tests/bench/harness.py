@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 #: Python must find the installed minirun, with its .pyc files, and nothing of the repository.
@@ -36,9 +36,13 @@ def spend(argv: Sequence[str]) -> float:
     """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     words, theirs = os.pipe()
-    actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, theirs, 2)]
+    actions = [
+        (os.POSIX_SPAWN_DUP2, null, 0),
+        (os.POSIX_SPAWN_DUP2, null, 1),
+        (os.POSIX_SPAWN_DUP2, theirs, 2),
+    ]
     start = time.perf_counter()
-    child = os.posix_spawnp(argv[0], argv, ENVIRONMENT, file_actions=actions)
+    child = os.posix_spawnp(argv[0], list(argv), ENVIRONMENT, file_actions=actions)
     _, status, _ = os.wait4(child, 0)
     spent = (time.perf_counter() - start) * 1e3
     os.close(null)
@@ -47,7 +51,7 @@ def spend(argv: Sequence[str]) -> float:
     with open(words, "rb") as stream:
         said = (stream.read() or b"").decode(errors="replace")
     if status != 0:
-        raise RuntimeError(f"{' '.join(argv)}: exit {os.waitstatus_to_exitcode(status)}: {said}")
+        raise RuntimeError(f"{' '.join(argv)[:300]}: exit {os.waitstatus_to_exitcode(status)}: {said}")
     return spent
 
 
@@ -59,7 +63,7 @@ def output(argv: Sequence[str]) -> str:
     return done.stdout.strip()
 
 
-def in_turns(contestants: dict[str, Contestant], rounds: int, warm: int = 2) -> dict[str, list[float]]:
+def in_turns(contestants: Mapping[str, Contestant], rounds: int, warm: int = 2) -> dict[str, list[float]]:
     """Milliseconds of each contestant, ``rounds`` of them, after ``warm`` that do not count."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     order = list(contestants.items())
@@ -85,42 +89,40 @@ def spread(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: ``ratio`` compares with ``peer``, ``bar`` is what it may be."""
+    """One line of the table: what was measured, of whom, and what it may be."""
 
     what: str
     minirun: str
-    peer: str = ""
-    ratio: float | None = None
+    beside: str = ""
     bar: str = ""
-    met: bool | None = None
-
-    def cells(self) -> tuple[str, ...]:
-        """As the table has it."""
-        verdict = {True: f"{self.bar}: met", False: f"{self.bar}: **missed**", None: self.bar}[self.met]
-        return self.what, self.minirun, self.peer, "" if self.ratio is None else f"{self.ratio:.2f}", verdict
 
 
 def compare(
-    what: str, times: dict[str, list[float]], bars: dict[str, float] | None = None, seconds: bool = False
-) -> list[Row]:
-    """A row for each contestant beside the first, which is minirun."""
+    what: str,
+    times: Mapping[str, list[float]],
+    bars: Mapping[str, float] | None = None,
+    seconds: bool = False,
+) -> Row:
+    """The first, which is minirun, beside each other; ``bars`` says how large a ratio may be."""
     scale, digits, unit = (1e3, 2, "s") if seconds else (1.0, 1, "ms")
     (_, ours), *others = times.items()
-    rows = []
-    for name, theirs in others:
-        found = ratio(ours, theirs)
-        bar = (bars or {}).get(name)
-        said = f"at most {bar:g} x" if bar else ""
-        met = found <= bar if bar else None
-        ends = spread(theirs, scale, digits)
-        rows.append(Row(f"{what}, {unit}", spread(ours, scale, digits), f"{name} {ends}", found, said, met))
-    return rows
+    found = {name: ratio(ours, theirs) for name, theirs in others}
+    beside = (f"{name} {spread(theirs, scale, digits)}: **{found[name]:.2f} x**" for name, theirs in others)
+    said = (
+        judged(f"{bar:g} x {name}", found[name] <= bar) for name, bar in (bars or {}).items() if name in found
+    )
+    return Row(f"{what}, {unit}", spread(ours, scale, digits), "; ".join(beside), "; ".join(said))
+
+
+def judged(bar: str, met: bool) -> str:
+    """A bar and whether it was met: for a person, nothing fails."""
+    return f"at most {bar}: {'met' if met else '**missed**'}"
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, as README has it."""
-    heads = ("what", "minirun", "beside it", "ratio", "bar")
-    lines = [heads, tuple("---" for _ in heads), *(row.cells() for row in rows)]
+    lines = [("what", "minirun", "beside it", "bar"), ("---",) * 4]
+    lines += [(row.what, row.minirun, row.beside, row.bar) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -135,9 +135,7 @@ def docker(name: str, *layers: bytes, **spoilt: bytes) -> bytes:
     files = {
         f"{digest(raw)[7:]}.json": raw,
         **dict(zip(paths, layers, strict=True)),
-        "manifest.json": dumped(
-            [{"Config": f"{digest(raw)[7:]}.json", "RepoTags": [name], "Layers": paths}]
-        ),
+        "manifest.json": dumped([{"Config": f"{digest(raw)[7:]}.json", "RepoTags": [name], "Layers": paths}]),
     }
     return tar(*(entry(path, content=content) for path, content in {**files, **spoilt}.items()))
 

@@ -23,7 +23,7 @@ from tests.needs import needs
 pytestmark = needs("root")
 
 SETTINGS = settings(
-    max_examples=120,
+    max_examples=300,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -38,7 +38,9 @@ LAYER = tar(
     entry(".wh.gone"),
     entry("d/.wh..wh..opq"),
     entry("long" * 60),
-    entry("sparse", content=b"0123456789", pax_headers={"GNU.sparse.map": "0,5,8,5", "GNU.sparse.size": "20"}),
+    entry(
+        "sparse", content=b"0123456789", pax_headers={"GNU.sparse.map": "0,5,8,5", "GNU.sparse.size": "20"}
+    ),
 )
 ARCHIVES = [
     Layout().add("a:1", LAYER).pack(),
@@ -47,13 +49,29 @@ ARCHIVES = [
 
 #: Where, and what stands there then: single bytes, as damage and as malice have it.
 damage = st.lists(
-    st.tuples(st.integers(0, 1 << 20), st.sampled_from([*b"\0/.0179AZgxLKS5\xff\x80 \n"]) | st.integers(0, 255)),
+    st.tuples(
+        st.integers(0, 1 << 20), st.sampled_from([*b"\0/.0179AZgxLKS5\xff\x80 \n"]) | st.integers(0, 255)
+    ),
     min_size=1,
     max_size=6,
 )
 
 names = st.sampled_from(
-    ["a", "a/b", "a/b/c", "b", "../x", "/a", "./a", ".wh.a", "a/.wh.b", "a/.wh..wh..opq", ".wh..wh.x", ".", "a/../b"]
+    [
+        "a",
+        "a/b",
+        "a/b/c",
+        "b",
+        "../x",
+        "/a",
+        "./a",
+        ".wh.a",
+        "a/.wh.b",
+        "a/.wh..wh..opq",
+        ".wh..wh.x",
+        ".",
+        "a/../b",
+    ]
 )
 entries = st.lists(
     st.builds(
@@ -83,7 +101,9 @@ def outside(place: Path) -> dict[bytes, tuple[object, ...]]:
 
 @SETTINGS
 @given(places=damage)
-def test_a_layer(places: list[tuple[int, int]], unpacked: Callable[[bytes], Path], place: Path, outside: object) -> None:
+def test_a_layer(
+    places: list[tuple[int, int]], unpacked: Callable[[bytes], Path], place: Path, outside: object
+) -> None:
     """Unpacked or Malformed."""
     _unpack(unpacked, place, spoilt(LAYER, places))
     assert snapshot(place / "outside") == outside
@@ -91,7 +111,9 @@ def test_a_layer(places: list[tuple[int, int]], unpacked: Callable[[bytes], Path
 
 @SETTINGS
 @given(found=entries)
-def test_any_order_of_entries(found: list, unpacked: Callable[[bytes], Path], place: Path, outside: object) -> None:
+def test_any_order_of_entries(
+    found: list, unpacked: Callable[[bytes], Path], place: Path, outside: object
+) -> None:
     """Whatever replaces, links and goes through what: inside."""
     _unpack(unpacked, place, tar(*found))
     assert snapshot(place / "outside") == outside

@@ -114,7 +114,9 @@ def test_an_archive_of_both_forms(root: str, place: Path) -> None:
     """docker 25: the layout counts, and manifest.json gives more names."""
     layout = good()
     config = f"blobs/sha256/{digest(dumped(configuration(BASE, TOP)))[7:]}"
-    layout.files["manifest.json"] = dumped([{"Config": config, "RepoTags": ["app:1", "other:2"], "Layers": []}])
+    layout.files["manifest.json"] = dumped(
+        [{"Config": config, "RepoTags": ["app:1", "other:2"], "Layers": []}]
+    )
     assert load(root, write(place, layout.pack())) == ["app:1", "other:2"]
     check_app(root, "other:2")
 
@@ -228,7 +230,9 @@ def test_nothing_for_this_machine(root: str, place: Path) -> None:
     layout = Layout()
     for architecture in (other_machine(), "pdp11"):
         layout.index["manifests"].append(
-            layout.manifest([tar(entry(architecture))], platform={"os": "linux", "architecture": architecture})
+            layout.manifest(
+                [tar(entry(architecture))], platform={"os": "linux", "architecture": architecture}
+            )
         )
     with pytest.raises(Unsupported, match="pdp11"):
         load(root, write(place, layout.pack()))
@@ -318,17 +322,32 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "another tar": (lambda: tar(entry("etc/passwd")), "neither an index.json"),
     "no blob": (lambda: without(blob_name(BASE)), "is not there"),
     "no configuration": (lambda: without(blob_name(CONFIG)), "is not there"),
-    "a layer's content": (lambda: with_blob(BASE, tar(entry("x" * 60, content=b"z" * 60), entry("y"))), "should"),
+    "a layer's content": (
+        lambda: with_blob(BASE, tar(entry("x" * 60, content=b"z" * 60), entry("y"))),
+        "should",
+    ),
     "a byte of a layer": (lambda: with_blob(TOP, TOP[:1030] + b"!" + TOP[1031:]), "digest should be"),
-    "a byte of a configuration": (lambda: with_blob(CONFIG, CONFIG.replace(b"sh", b"ls")), "digest should be"),
+    "a byte of a configuration": (
+        lambda: with_blob(CONFIG, CONFIG.replace(b"sh", b"ls")),
+        "digest should be",
+    ),
     "size of a layer": (lambda: with_descriptor("layer", size=7), "should have 7"),
     "size of a configuration": (lambda: with_descriptor("config", size=7), "should have 7"),
     "negative size": (lambda: with_descriptor("layer", size=-1), "should have -1"),
     "size as a text": (lambda: with_descriptor("layer", size="7"), "$.layers[0].size"),
     "digest sha512": (lambda: with_descriptor("layer", digest="sha512:" + "0" * 128), "not sha256"),
-    "digest as a path": (lambda: with_descriptor("layer", digest="sha256:../../../../etc/passwd"), "not sha256"),
-    "layer of windows": (lambda: with_descriptor("layer", mediaType="application/x-msi"), "no file system layer"),
-    "an artifact": (lambda: with_descriptor("config", mediaType="application/vnd.helm+json"), "no image conf"),
+    "digest as a path": (
+        lambda: with_descriptor("layer", digest="sha256:../../../../etc/passwd"),
+        "not sha256",
+    ),
+    "layer of windows": (
+        lambda: with_descriptor("layer", mediaType="application/x-msi"),
+        "no file system layer",
+    ),
+    "an artifact": (
+        lambda: with_descriptor("config", mediaType="application/vnd.helm+json"),
+        "no image conf",
+    ),
     "no manifest": (lambda: with_index(mediaType="text/plain"), "is no image"),
     "manifest v1": (
         lambda: with_index(mediaType="application/vnd.docker.distribution.manifest.v1+json"),
@@ -359,7 +378,10 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "index a directory": (lambda: tar(entry("index.json", "dir")), "neither"),
     "index too large": (lambda: tar(entry("index.json", content=b" " * (9 << 20))), "no document"),
     "index a loop of links": (lambda: tar(entry("index.json", "symlink", linkname="index.json")), "neither"),
-    "docker: no layer": (lambda: docker("a:1", BASE, **{"manifest.json": docker_manifest("x")}), "is not there"),
+    "docker: no layer": (
+        lambda: docker("a:1", BASE, **{"manifest.json": docker_manifest("x")}),
+        "is not there",
+    ),
     "docker: no configuration": (
         lambda: docker("a:1", BASE, **{"manifest.json": b'[{"Config": "nothing"}]'}),
         "is not there",
@@ -506,6 +528,33 @@ def test_import_of_a_directory(root: str, place: Path) -> None:
         import_(root, str(place), "x")
 
 
+def test_import_in_little_memory(root: str, place: Path) -> None:
+    """A quarter of a gigabyte passes through a process that stays small."""
+    import sys
+
+    size = 256 << 20
+    info, _ = entry("zeros")
+    info.size = size
+    with gzip.open(place / "big.tar.gz", "wb", compresslevel=1) as out:
+        out.write(info.tobuf())
+        for _ in range(size >> 20):
+            out.write(bytes(1 << 20))
+        out.write(bytes(1024))
+    program = (
+        "import sys; from minirun.image.import_ import import_; import_(*sys.argv[1:]);"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, root, place / "big.tar.gz", "big"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 64 << 10  # KiB
+    assert store.resolve(root, "big").size == size
+
+
 # Other tools write, we read
 
 
@@ -515,7 +564,9 @@ def directory_of(image: str, root: str, place: Path) -> dict[bytes, tuple[object
     merged, out = place / "merged", place / "out"
     merged.mkdir()
     out.mkdir()
-    script = 'mount -t overlay o -o "lowerdir=$1:$2" "$3" && tar -C "$3" -c --xattrs . | tar -C "$4" -xp --xattrs'
+    script = (
+        'mount -t overlay o -o "lowerdir=$1:$2" "$3" && tar -C "$3" -c --xattrs . | tar -C "$4" -xp --xattrs'
+    )
     empty = place / "empty"
     empty.mkdir()
     subprocess.run(["unshare", "-m", "sh", "-ec", script, "sh", layers, empty, merged, out], check=True)

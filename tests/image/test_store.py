@@ -73,7 +73,9 @@ def test_not_here(reference: str, root: str, place: Path) -> None:
         put(root, place, "me/app:1", ONE)
 
 
-@pytest.mark.parametrize("reference", ["", "Bad", "a b", "../../etc/passwd", "a\0b", "a:b:c", "..", "/", "%2e%2e"])
+@pytest.mark.parametrize(
+    "reference", ["", "Bad", "a b", "../../etc/passwd", "a\0b", "a:b:c", "..", "/", "%2e%2e"]
+)
 def test_no_name_at_all(reference: str, root: str, place: Path) -> None:
     """Neither found nor looked for outside."""
     put(root, place, "me/app:1", ONE)
@@ -128,7 +130,9 @@ def test_tag(root: str, place: Path) -> None:
     assert store.resolve(root, two[7:15]).id == two
 
 
-@pytest.mark.parametrize("name", ["Bad", f"x@{digest(b'')}", "a:b:c", "/".join(["a" * 50] * 5) + ":" + "t" * 60])
+@pytest.mark.parametrize(
+    "name", ["Bad", f"x@{digest(b'')}", "a:b:c", "/".join(["a" * 50] * 5) + ":" + "t" * 60]
+)
 def test_tag_refuses(name: str, root: str, place: Path) -> None:
     """Names that cannot be given."""
     put(root, place, "one:1", ONE)
@@ -187,7 +191,9 @@ def test_podman_reads_what_we_save(root: str, place: Path) -> None:
         subprocess.run([*podman, "load", "-q", "-i", place / "saved"], check=True, capture_output=True)
         for form in ("docker-archive", "oci-archive"):
             out = place / form
-            subprocess.run([*podman, "save", "-q", "--format", form, "-o", out, "example.com/app:1"], check=True)
+            subprocess.run(
+                [*podman, "save", "-q", "--format", form, "-o", out, "example.com/app:1"], check=True
+            )
             other = str(place / f"other-{form}")
             assert load(other, str(out)) == ["example.com/app:1"]
             assert store.resolve(other, "example.com/app:1").id == id
@@ -232,10 +238,10 @@ def test_rmi_of_an_image_without_a_name(root: str, place: Path) -> None:
 
 
 def test_an_image_in_use(root: str, place: Path) -> None:
-    """Refused by the container's name; by force the name goes and the layer stays until the container does."""
+    """Refused by the container's name; by force the name goes and the layers stay as long as it."""
     put(root, place, "one:1", ONE)
     put(root, place, "two:1", ONE, TWO)
-    used = {layer: "happy" for layer in store.resolve(root, "two:1").layers}
+    used = dict.fromkeys(store.resolve(root, "two:1").layers, "happy")
     with pytest.raises(Conflict) as caught:
         rmi(root, "two:1", in_use=lambda: used)
     assert "happy" in caught.value.why
@@ -289,7 +295,10 @@ def start_loading(root: str, place: Path) -> subprocess.Popen[bytes]:
         "import_(sys.argv[1], open(0, 'rb', buffering=0), 'late:1')"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, root], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=REPOSITORY
+        [sys.executable, "-c", program, root],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=REPOSITORY,
     )
     assert process.stdin
     process.stdin.write(raw[: 2 << 20])
@@ -475,7 +484,9 @@ def test_the_commands(minirun: Any, place: Path) -> None:
     assert minirun("load", "-i", str(place / "out"), check=True).stdout == "Loaded image: bb:1\n"
     minirun("rmi", "bb:1", check=True)
     (place / "rootfs.tar").write_bytes(ONE)
-    id = minirun("import", "-c", "CMD [\"x\"]", str(place / "rootfs.tar"), "imported", check=True).stdout.strip()
+    id = minirun(
+        "import", "-c", 'CMD ["x"]', str(place / "rootfs.tar"), "imported", check=True
+    ).stdout.strip()
     assert id == minirun("images", "-q", "--no-trunc", "imported", check=True).stdout.strip()
     assert '"cmd": [\n' in minirun("inspect", "imported", check=True).stdout
     minirun("rmi", "imported", check=True)
@@ -488,7 +499,7 @@ def test_the_commands(minirun: Any, place: Path) -> None:
 @needs("root", "overlay")
 def test_rmi_of_an_image_that_a_container_uses(minirun: Any) -> None:
     """Refused with the container's name."""
-    minirun("create", "--name", "user", "busybox", "true", check=True)
+    minirun("run", "-d", "--name", "user", "busybox", "sleep", "1000", check=True)
     failed = minirun("rmi", "busybox")
     assert failed.returncode == 125
     assert "user" in failed.stderr

@@ -281,6 +281,18 @@ def test_freeze_and_thaw(make: Callable[..., Container], layout: Layout) -> None
 
 
 @either
+def test_to_thaw_and_to_kill_what_is_gone_is_fine(make: Callable[..., Container], layout: Layout) -> None:
+    """Whoever ends a container may be slower than the monitor that removes its groups."""
+    directories = make(layout).directories
+    cgroups.remove(directories)
+    cgroups.thaw(directories)
+    cgroups.kill(directories)
+    cgroups.remove(directories)
+    with pytest.raises(MinirunError, match="cannot be frozen"):
+        cgroups.freeze(directories)
+
+
+@either
 def test_kill_reaches_the_frozen(make: Callable[..., Container], layout: Layout) -> None:
     container = make(layout)
     pid = container.start(sleeping)

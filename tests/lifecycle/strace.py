@@ -15,14 +15,16 @@ from typing import NamedTuple
 
 from minirun.linux import capability
 
-#: The calls that are compared: those that change what a process is, sees or may.
-WATCHED = frozenset("""
+#: The calls that are compared: those that change what a process is, sees or may. Not those that a
+#: plan has and that only look (openat2, statfs, read), nor the talk of the two sides (sendmsg, recvmsg).
+_WATCHED = """
     mount umount2 pivot_root open_tree move_mount mount_setattr fsopen fsconfig fsmount fspick chroot
     clone clone3 fork vfork setns unshare setsid execve
     prctl capset seccomp bpf setresuid setresgid setuid setgid setreuid setregid setgroups
     sethostname setdomainname prlimit64 setrlimit mknodat mknod symlinkat symlink
-    write mkdir chdir fchdir dup2 close_range sendmsg recvmsg ioctl
-""".split())
+    write mkdir chdir fchdir dup2 close_range ioctl
+"""
+WATCHED = frozenset(_WATCHED.split())
 
 #: What the parser needs besides: it tells which path a descriptor stands for.
 OPENING = frozenset(["openat", "openat2"])
@@ -46,12 +48,13 @@ class Line(NamedTuple):
 def of_trace(text: str, side: str) -> list[Seen]:
     """The calls of one side out of what ``--trace=json`` printed, without the skipped ones."""
     told = [json.loads(line) for line in text.splitlines() if line.startswith('{"number"')]
-    return [
+    found = [
         seen
         for each in told
         if each["side"] == side and each["result"] != "skipped"
-        for seen in _translated(Line(*_split_call(each["call"]), each["result"]), {})
+        for seen in _translated(Line(each["syscall"], _arguments(each["call"]), each["result"]), {})
     ]
+    return _without_parents(found, "self")
 
 
 def of_strace(path: Path) -> list[Seen]:
@@ -64,17 +67,28 @@ def of_strace(path: Path) -> list[Seen]:
             fds[number] = place.rstrip(">")
         elif line.name in WATCHED and not _is_artefact(line):
             found += _translated(line, fds)
-    return found
+    return _without_parents(found, path.suffix[1:])
+
+
+def _without_parents(calls: list[Seen], pid: str) -> list[Seen]:
+    """What is told as one mkdir makes the directories above too; and ``self`` is how a plan calls itself."""
+    kept: list[Seen] = []
+    for number, each in enumerate(calls):
+        following = calls[number + 1] if number + 1 < len(calls) else each
+        if each.name == following.name == "mkdir" and str(following.what[0]).startswith(f"{each.what[0]}/"):
+            continue
+        if each.name == "write":
+            each = Seen("write", (str(each.what[0]).replace(f"/proc/{pid}/", "/proc/self/"), *each.what[1:]))
+        kept.append(each)
+    return kept
 
 
 def _lines(path: Path) -> Iterator[Line]:
     for text in path.read_text(errors="replace").splitlines():
         # "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC) = 0"; "+++ exited with 0 +++" is no call.
         match = re.fullmatch(r"(\w+\(.*\)) += (.*)", text)
-        if match:
-            name, args = _split_call(match[1])
-            if not match[2].startswith("-1 "):
-                yield Line(name, args, match[2])
+        if match and not match[2].startswith("-1 "):
+            yield Line(match[1].partition("(")[0], _arguments(match[1]), match[2])
 
 
 def _is_artefact(line: Line) -> bool:
@@ -85,20 +99,19 @@ def _is_artefact(line: Line) -> bool:
         # Reading: Python asks each file it opens whether it is a terminal, the others ask for what
         # is there before it is changed (an interface's flags, a limit).
         (name == "ioctl" and args[1] in ("TCGETS", "SIOCGIFFLAGS", "TIOCGPTN"))
+        # Python's way to make a descriptor outlive an exec: the monitor inherits some.
+        or (name == "ioctl" and args[1] in ("FIOCLEX", "FIONCLEX"))
         or (name == "prlimit64" and args[2] == "NULL")
         # The first half of opening a pseudoterminal: posix_openpt(3) has unlockpt(3) behind it.
         or (name == "ioctl" and args[1] == "TIOCSPTLCK")
         # What the command prints and what the container's record says: files and streams, not the kernel.
         or (name == "write" and not where.startswith(("/sys/fs/cgroup/", "/proc/")))
-        # The host side tells the command CREATED when the walk is over; the plan ends before that.
-        or (name == "sendmsg" and _phase(line) not in "HRS")
-        or (name == "recvmsg" and _phase(line) not in "HRS")
     )
 
 
-def _split_call(text: str) -> tuple[str, list[str]]:
-    name, _, rest = text.partition("(")
-    return name, _split(rest[: rest.rindex(")")])
+def _arguments(text: str) -> list[str]:
+    _, _, rest = text.partition("(")
+    return _split(rest[: rest.rindex(")")])
 
 
 def _split(text: str) -> list[str]:
@@ -124,7 +137,7 @@ def _split(text: str) -> list[str]:
 
 def _translated(line: Line, fds: dict[str, str]) -> list[Seen]:
     form = _FORMS.get(line.name)
-    if line.name == "setns" and " and, from inside, " in line.args[-1]:
+    if line.args and line.args[0].startswith('"') and line.name == "clone3":
         # Done by a helper process, which strace has in a file of its own.
         return [Seen("clone", ())]
     if form is None:
@@ -140,17 +153,16 @@ def _text(argument: str) -> str:
 
 
 def _flags(argument: str) -> frozenset[str]:
-    return frozenset(argument.split("|")) - {"0"}
+    return frozenset(argument.partition(" /*")[0].split("|")) - {"0"}
 
 
 def _place(argument: str, fds: dict[str, str]) -> str:
-    """A path, whichever descriptor it goes through; inside the root file system as ``<rootfs>/...``."""
+    """A path, whichever descriptor it goes through; inside the root file system as seen from there."""
     text = _text(argument)
     if (number := text.removeprefix("/proc/self/fd/")) != text:
         text = fds[number]
-    text = re.sub(r"^\d+<rootfs>", "<rootfs>", text)
-    text = re.sub(r"^/.*/containers/[0-9a-f]{64}/rootfs(?=/)", "<rootfs>", text)
-    return text
+    text = re.sub(r"^\d+<rootfs>", "", text)
+    return re.sub(r"^/.*/containers/[0-9a-f]{64}/rootfs(?=/)", "", text)
 
 
 def _opened(argument: str) -> str:
@@ -162,7 +174,7 @@ def _mount(line: Line, fds: dict[str, str]) -> tuple[object, ...]:
     source, target, fstype, flags, data = line.args
     names = _flags(flags)
     if {"MS_REMOUNT", "MS_RDONLY"} <= names:
-        # A remount says all flags anew: those that the mount has already are <as it was>.
+        # A remount says all flags anew: those that the mount has already are <its flags>.
         names &= {"MS_REMOUNT", "MS_RDONLY", "MS_BIND"}
     return _place(source, fds), _place(target, fds), _text(fstype), names, _text(data)
 
@@ -224,11 +236,6 @@ def _write(line: Line, fds: dict[str, str]) -> tuple[object, ...]:
     return _text(path) if path.startswith('"') else _opened(path), _text(text)
 
 
-def _phase(line: Line) -> str:
-    sent = re.search(r'iov_base="(.)', ",".join(line.args))
-    return sent[1] if sent else line.args[0][:1]
-
-
 def _node(line: Line, fds: dict[str, str]) -> tuple[object, ...]:
     kind, _, mode = line.args[2].partition("|")
     numbers = tuple(int(each, 0) for each in re.findall(r"0x[0-9a-f]+|\d+", line.args[3]))
@@ -240,7 +247,7 @@ def _inside(directory: str, name: str) -> str:
     name = _text(name)
     if name.startswith("/"):
         return name
-    return _place(f'"{_opened(directory)}"', {}).removeprefix("<rootfs>") + "/" + name
+    return _place(f'"{_opened(directory)}"', {}) + "/" + name
 
 
 def _ioctl(line: Line, fds: dict[str, str]) -> tuple[object, ...]:
@@ -305,7 +312,5 @@ _FORMS: dict[str, Callable[[Line, dict[str, str]], tuple[object, ...]]] = {
     "fchdir": lambda line, fds: (),
     "dup2": lambda line, fds: (line.args[1].partition("<")[0],),
     "close_range": lambda line, fds: (line.args[0], line.args[2]),
-    "sendmsg": lambda line, fds: (_phase(line),),
-    "recvmsg": lambda line, fds: (_phase(line),),
     "ioctl": _ioctl,
 }

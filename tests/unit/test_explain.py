@@ -174,3 +174,20 @@ def test_main_prints_a_difference(
     assert capsys.readouterr().out.splitlines()[0] == "-   3  init  hide /proc/kcore"
     explain.main(Settings(), asked("--diff", "--rm", "img"))
     assert "No difference" in capsys.readouterr().out
+
+
+def test_a_difference_is_short() -> None:
+    many = [f'mknodat("/dev/tty{number}")' for number in range(90)]
+    lines = explain._differing(["a", "b"], ["b", *many])
+    assert lines[0] == "- a"
+    assert lines[1] == '+ mknodat("/dev/tty0")'
+    assert lines[-1] == "+ ... and 84 more calls"
+    assert len(lines) < 10
+
+
+def test_what_two_long_calls_have_in_common_is_left_out() -> None:
+    same = 'mount("overlay", "/rootfs", "overlay", 0, "lowerdir=' + "x" * 300
+    before, after = explain._differing([same + '"'], [same + ',userxattr"'])
+    assert len(before) < len(after) < 120
+    assert before.startswith('- mount("overlay"')
+    assert after.endswith('x,userxattr"')

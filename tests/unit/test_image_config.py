@@ -156,7 +156,9 @@ def test_layers_below_one_that_hides_all() -> None:
     assert records.image(record, "/r").size == 30
 
 
-@pytest.mark.parametrize("spoil", [lambda raw: raw[:-3], lambda raw: b"", lambda raw: b"junk", lambda raw: raw[5:]])
+@pytest.mark.parametrize(
+    "spoil", [lambda raw: raw[:-3], lambda raw: b"", lambda raw: b"junk", lambda raw: raw[5:]]
+)
 def test_a_spoilt_record(spoil: Any) -> None:
     """An error with the file's name, not a traceback."""
     raw = records.pack(Record(id=HEX, manifest=""))
@@ -178,7 +180,10 @@ def test_a_spoilt_record(spoil: Any) -> None:
         (['LABEL a=b "c d"=e', "LABEL a=z"], {"Labels": {"a": "z", "c d": "e"}}),
         (["USER 1:2"], {"User": "1:2"}),
         (["WORKDIR /a", "WORKDIR b/../c"], {"WorkingDir": "/a/c"}),
-        (["EXPOSE 80 53/udp 8000-8001"], {"ExposedPorts": {k: {} for k in ("80/tcp", "53/udp", "8000/tcp", "8001/tcp")}}),
+        (
+            ["EXPOSE 80 53/udp 8000-8001"],
+            {"ExposedPorts": {k: {} for k in ("80/tcp", "53/udp", "8000/tcp", "8001/tcp")}},
+        ),
         (['VOLUME ["/a b"]', "VOLUME /c /d"], {"Volumes": {"/a b": {}, "/c": {}, "/d": {}}}),
         (["STOPSIGNAL SIGINT"], {"StopSignal": "SIGINT"}),
         (["STOPSIGNAL 9"], {"StopSignal": "9"}),

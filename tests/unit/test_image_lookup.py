@@ -61,7 +61,13 @@ def test_user(spec: str, expected: Account) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "name"),
-    [("bob", "bob"), ("ann:nobody", "nobody"), ("broken", "broken"), ("2147483648", "2147483648"), ("-1", "-1")],
+    [
+        ("bob", "bob"),
+        ("ann:nobody", "nobody"),
+        ("broken", "broken"),
+        ("2147483648", "2147483648"),
+        ("-1", "-1"),
+    ],
 )
 def test_unknown_user(spec: str, name: str) -> None:
     """The error names whom the image does not know."""

@@ -99,5 +99,12 @@ def test_what_is_refused(text: str, why: str) -> None:
 def test_digests() -> None:
     """sha256 and 64 lower-case digits, nothing else."""
     assert is_digest(f"sha256:{HEX}")
-    for wrong in (HEX, f"sha512:{HEX}", f"sha256:{HEX}0", "sha256:", f"sha256:{HEX[:-1]}G", f"sha256:{HEX}\n"):
+    for wrong in (
+        HEX,
+        f"sha512:{HEX}",
+        f"sha256:{HEX}0",
+        "sha256:",
+        f"sha256:{HEX[:-1]}G",
+        f"sha256:{HEX}\n",
+    ):
         assert not is_digest(wrong)

@@ -36,7 +36,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from minirun.isolation.cgroups.accounting import Usage, limits, usage
-    from minirun.isolation.cgroups.members import freeze, frozen, kill, processes, remove, thaw
+    from minirun.isolation.cgroups.members import (
+        freeze,
+        frozen,
+        kill,
+        processes,
+        remove,
+        remove_parents,
+        thaw,
+    )
 
 __all__ = [
     "Layout",
@@ -55,6 +63,7 @@ __all__ = [
     "oom_file",
     "processes",
     "remove",
+    "remove_parents",
     "thaw",
     "usage",
 ]
@@ -141,7 +150,7 @@ def _group(made: Group, resources: Resources, layout: Layout) -> Iterator[Step]:
 
 def __getattr__(name: str) -> Any:
     """What a start has no use for is imported on its first use (PEP 562)."""
-    if name in ("freeze", "frozen", "kill", "processes", "remove", "thaw"):
+    if name in ("freeze", "frozen", "kill", "processes", "remove", "remove_parents", "thaw"):
         from minirun.isolation.cgroups import members as module
     elif name in ("Usage", "limits", "usage"):
         from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]

@@ -43,7 +43,7 @@ def kill(directories: Sequence[str], seconds: float = 10.0) -> None:
     """
     by_tree = [each for each in directories if os.path.exists(f"{each}/cgroup.kill")]
     for directory in by_tree:
-        cgroup.write(f"{directory}/cgroup.kill", "1")
+        _write(f"{directory}/cgroup.kill", "1")
     deadline = time.monotonic() + seconds
     pause = 0.0002
     while left := processes(directories):
@@ -63,14 +63,23 @@ def _signal(directories: Sequence[str]) -> None:
     """SIGKILL to each by pid, with the groups held still so that none forks away."""
     held = _freezer(directories)
     if held:
-        cgroup.write(*held[True])
+        _write(*held[True])
     for pid in processes(directories):
         try:
             os.kill(pid, SIGKILL)
         except ProcessLookupError:
             continue
     if held:
-        cgroup.write(*held[False])  # v1: a signal reaches a frozen process when it thaws
+        _write(*held[False])  # v1: a signal reaches a frozen process when it thaws
+
+
+def _write(path: str, word: str) -> None:
+    """A command to a group; one that is gone has nobody left to obey."""
+    try:
+        cgroup.write(path, word)
+    except OSError as error:
+        if not cgroup.is_gone(error):
+            raise
 
 
 def freeze(directories: Sequence[str], seconds: float = 10.0) -> None:
@@ -79,12 +88,25 @@ def freeze(directories: Sequence[str], seconds: float = 10.0) -> None:
     Returns when they stand. Raises MinirunError, with the groups thawed again,
     if some do not within ``seconds``.
     """
-    _turn(directories, True, seconds)
+    switch = _freezer(directories)
+    if not switch:
+        raise MinirunError(
+            "these processes cannot be frozen",
+            "the container has neither a cgroup v2 directory nor one of v1's freezer",
+            "is it running? `minirun inspect` shows its cgroups",
+        )
+    _turn(switch, True, seconds)
 
 
 def thaw(directories: Sequence[str], seconds: float = 10.0) -> None:
-    """Lets frozen processes go on."""
-    _turn(directories, False, seconds)
+    """Lets frozen processes go on. Groups without a freezer, or gone meanwhile, hold nobody."""
+    switch = _freezer(directories)
+    if switch:
+        try:
+            _turn(switch, False, seconds)
+        except OSError as error:
+            if not cgroup.is_gone(error):
+                raise
 
 
 def frozen(directories: Sequence[str]) -> bool:
@@ -97,14 +119,7 @@ def frozen(directories: Sequence[str]) -> bool:
     return False
 
 
-def _turn(directories: Sequence[str], on: bool, seconds: float) -> None:
-    switch = _freezer(directories)
-    if not switch:
-        raise MinirunError(
-            "these processes cannot be frozen",
-            "the container has neither a cgroup v2 directory nor one of v1's freezer",
-            "is it running? `minirun inspect` shows its cgroups",
-        )
+def _turn(switch: dict[bool, tuple[str, str]], on: bool, seconds: float) -> None:
     path, word = switch[on]
     cgroup.write(path, word)
     directory = os.path.dirname(path)
@@ -171,3 +186,17 @@ def remove(directories: Sequence[str]) -> None:
                 raise
             remove(below)
             cgroup.rmdir(directory)
+
+
+def remove_parents(directories: Sequence[str]) -> None:
+    """Removes the ``minirun`` above the groups, in each tree where nothing is left in it.
+
+    Who is making a container at this moment may have seen it already; create.py
+    then makes it once more.
+    """
+    for parent in dict.fromkeys(map(os.path.dirname, directories)):
+        if os.path.basename(parent) == "minirun":
+            try:
+                os.rmdir(parent)
+            except OSError:
+                continue  # other containers are in it, or it is gone

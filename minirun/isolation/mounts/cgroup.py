@@ -75,7 +75,7 @@ def _trees(spec: Spec, trees: Sequence[Hierarchy], place: str, flags: MountFlag)
         yield Step(
             f"make {place} read-only",
             Call(mountpoint.change_in, _ROOTFS, place, remount),
-            why="all directories are there",
+            why="all trees have their places now; limits are for the host to change",
             chapter="05",
         )
 

@@ -30,6 +30,10 @@ _WHY = {
     "mqueue": "the POSIX message queues of this IPC namespace",
     "tmpfs": "a file system in memory, gone with the container",
 }
+_WHY_THERE = {
+    "/dev": "in memory, and empty: of the host's devices none is seen here",
+    "/dev/shm": "shm_open(3) keeps POSIX shared memory here, as much as --shm-size allows",
+}
 
 
 def populate(spec: Spec, hierarchies: Sequence[cgroup.Hierarchy] | None = None) -> Iterator[Step]:
@@ -72,7 +76,7 @@ def filesystem(each: Mount, options: Options, flags: MountFlag) -> Iterator[Step
     yield Step(
         f"mount {each.destination}",
         *calls,
-        why=_WHY.get(each.type, f"a {each.type} file system of its own"),
+        why=_WHY_THERE.get(each.destination) or _WHY.get(each.type, f"a {each.type} file system of its own"),
         chapter="03",
     )
 

@@ -104,7 +104,12 @@ def _digest(wanted: Seccomp) -> str:
     import hashlib
 
     text = f"{VERSION} {os.uname().machine} {wanted!r}"
-    return "oci-" + hashlib.sha256(text.encode()).hexdigest()
+    return f"oci-{VERSION}-{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def sweep(cache: str) -> list[str]:
+    """Removes from ``cache`` what another version compiled, and what was never finished; their paths."""
+    return compiled.sweep(cache, (f"default-{VERSION}-{os.uname().machine}", f"oci-{VERSION}-"))
 
 
 def _refuse(wanted: Seccomp) -> None:

@@ -54,5 +54,17 @@ def store(directory: str, name: str, program: bytes) -> None:
         os.unlink(temporary)
 
 
+def sweep(directory: str, current: tuple[str, ...]) -> list[str]:
+    """Removes all files whose names do not begin with one of ``current``; their paths."""
+    removed = []
+    for name in os.listdir(directory) if os.path.isdir(directory) else ():
+        writer = name.rpartition(".")[2] if name.startswith(".") else ""
+        if name.startswith(current) or (writer and os.path.exists(f"/proc/{writer}")):
+            continue  # in use, or being written
+        os.unlink(f"{directory}/{name}")
+        removed.append(f"{directory}/{name}")
+    return removed
+
+
 def _header(name: str, program: bytes) -> bytes:
     return _MAGIC + binascii.crc32(name.encode() + program).to_bytes(4, "little")

@@ -1,0 +1,77 @@
+"""A step that fails: the container does not start, the error says why, nothing is left.
+
+Without `minirun gc`: here nobody was killed, so whoever failed cleans up.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from minirun.container.options import Options
+from minirun.container.state import Store
+from minirun.values import replace
+from tests.lifecycle import attempts
+from tests.lifecycle.test_faults import bystander, marks, store  # noqa: F401  (fixtures)
+from tests.needs import needs
+
+pytestmark = needs("root", "overlay", "userns", "timens", "memory", "cpu", "cpuset", "io", "pids")
+
+#: Before a step with each errno; after it (its calls are made, and must be undone) with one.
+FAILURES = [
+    ("before", errno.ENOSPC),
+    ("before", errno.EPERM),
+    ("before", errno.ENOMEM),
+    ("after", errno.ENOSPC),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("moment", "error"), FAILURES, ids=[f"{errno.errorcode[error]} {moment}" for moment, error in FAILURES]
+)
+@pytest.mark.parametrize("kind", [attempts.everything, attempts.plain])
+def test_a_failing_step_fails_the_start(
+    store: Store,  # noqa: F811
+    bystander: int,  # noqa: F811
+    marks: Path,  # noqa: F811
+    kind: Callable[[Path], Options],
+    moment: str,
+    error: int,
+) -> None:
+    """Each step of the plan, one by one."""
+    options = replace(kind(marks), rm=True)
+    plan = attempts.plan_of(store, options)
+    clean = attempts.traces(store)
+    wrong = []
+    for number, step in enumerate(plan, 1):
+        if (number, moment) == (len(plan), "after"):
+            continue  # execve(2) does not come back
+        ended = attempts.failing(store, options, number, moment, error)
+        left = attempts.traces(store) - clean
+        what = f"{moment} {number} ({step.side}: {step.title})"
+        if (ended.reached, ended.code) != (True, 125):
+            wrong.append(f"{what}: {ended}")
+        if not is_clear(ended.said, step.title, error):
+            wrong.append(f"{what}: unclear: {ended.said!r}")
+        if left:
+            wrong.append(f"{what}: left {sorted(left)}")
+        if (marks / "ran").exists():
+            wrong.append(f"{what}: the program ran")
+            (marks / "ran").unlink()
+    assert not wrong, "\n".join(wrong)
+
+
+def is_clear(said: str, title: str, error: int) -> bool:
+    """What failed, why, and what to do: a line each, and not a word more."""
+    lines = said.splitlines()
+    return (
+        len(lines) == 3
+        and lines[0] == f"cannot {title}"
+        and lines[1].startswith("  why: ")
+        and errno.errorcode[error] in lines[1]
+        and lines[2].startswith("  try: ")
+    )
