@@ -32,8 +32,9 @@ def main(settings: Settings, options: ExecOptions) -> int:
         from minirun.cli.trace import printer
 
         trace = printer(options.trace)
+    proxy = _Proxy()
     guest = execute(home, spec, stdin, not options.detach, trace)
-    _forward_signals(guest.pid)
+    proxy.direct_to(guest.pid)
     try:
         if options.detach:
             raise Detached(b"")
@@ -49,17 +50,28 @@ def main(settings: Settings, options: ExecOptions) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _forward_signals(pid: int) -> None:
-    pidfd = process.pidfd_open(pid)
+class _Proxy:
+    """Passes our signals on to the program; those that come before it is there, when it is."""
 
-    def forward(number: int, frame: object) -> None:
+    def __init__(self) -> None:
+        self.pidfd = -1
+        self.early: list[int] = []
+        for number in attach.PROXIED:
+            signal.signal(number, self._forward)
+
+    def direct_to(self, pid: int) -> None:
+        self.pidfd = process.pidfd_open(pid)
+        while self.early:
+            self._forward(self.early.pop(0), None)
+
+    def _forward(self, number: int, frame: object) -> None:
+        if self.pidfd < 0:
+            self.early.append(number)
+            return
         try:
-            process.pidfd_send_signal(pidfd, number)
+            process.pidfd_send_signal(self.pidfd, number)
         except ProcessLookupError:
             return
-
-    for number in attach.PROXIED:
-        signal.signal(number, forward)
 
 
 def _hold(master: int) -> None:

@@ -14,7 +14,7 @@ from minirun.container.channel import Channel
 from minirun.container.options import Options
 from minirun.container.prepare import Prepared, prepare
 from minirun.container.state import Exit, Store
-from minirun.errors import Conflict
+from minirun.errors import Conflict, NotExecutable
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,11 +35,19 @@ def main(settings: Settings, options: Options) -> int:
             trace=tracer(options.trace),
             meanwhile=_get_ready,
         )
-    if options.detach:
+    try:
+        if not options.detach:
+            return _foreground(prepared, options, client, pid)
         start.wait_started(client)
-        print(prepared.home.id)
-        return 0
-    return _foreground(prepared, options, client, pid)
+    except NotExecutable:
+        # No program of its own ever ran: it goes, as what fails before the gate does.
+        if not options.rm:
+            from minirun.container.remove import remove
+
+            remove(prepared.home, force=True, volumes=True)
+        raise
+    print(prepared.home.id)
+    return 0
 
 
 def _get_ready() -> None:

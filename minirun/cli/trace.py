@@ -24,7 +24,10 @@ _SHORT = 12
 
 def printer(form: str) -> Callable[[int, Step, Call, str, float], None]:
     """A function that prints one call; ``form`` is "text" or "json"."""
+    # All that is needed is imported now: later there may be a container's files only.
     import fcntl
+    import json  # noqa: F401
+    import re  # noqa: F401
 
     fd = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 3)
     lock = os.memfd_create("minirun-trace")

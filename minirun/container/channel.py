@@ -149,12 +149,10 @@ def cause(channel: Channel, error: BaseException) -> BaseException:
 def describe(error: BaseException) -> bytes:
     """An error as JSON, to be raised again elsewhere by ``failure``."""
     if not isinstance(error, MinirunError):
-        import traceback
-
         error = MinirunError(
             "minirun failed in a way it did not foresee",
             repr(error),
-            "report this: " + "".join(traceback.format_exception(error)).replace("\n", " | "),
+            f"report this: {' > '.join(_places(error))}",
         )
     told = {
         "kind": type(error).__name__,
@@ -164,6 +162,16 @@ def describe(error: BaseException) -> bytes:
         "exit_code": error.exit_code,
     }
     return json_quick.dumps(told).encode()
+
+
+def _places(error: BaseException) -> list[str]:
+    """Where it came from. Not by the module traceback: a container has no Python to import it from."""
+    found, at = [], error.__traceback__
+    while at:
+        code = at.tb_frame.f_code
+        found.append(f"{os.path.basename(code.co_filename)}:{at.tb_lineno} {code.co_name}")
+        at = at.tb_next
+    return found
 
 
 def failure_in(payload: bytes) -> MinirunError:

@@ -204,7 +204,7 @@ def become(spec: Spec, filters: str) -> Iterator[Step]:
     yield from confine(spec, filters)
     yield Step(
         "become the program",
-        Call(process.execve, Ref(name="program"), list(spec.process.args), list(spec.process.env)),
+        Call(program.become, Ref(name="program"), list(spec.process.args), list(spec.process.env)),
         why="same pid, same namespaces, another program: the container runs",
         chapter="10",
     )

@@ -121,11 +121,21 @@ def _record(home: Home, options: Options, image: Image) -> Record:
         detached=options.detach,
         stopSignal=_stop_signal(options, image),
         stopTimeout=10 if options.stop_timeout is None else int(options.stop_timeout),
+        lenders=_lenders(home.store, options),
         anonymousVolumes=specify.anonymous_volumes(spec),
         cgroups=cgroups.directories(spec, where),
         oomFile=cgroups.oom_file(spec, where) or "",
         killFile=_kill_file(spec, where),
     )
+
+
+def _lenders(store: Store, options: Options) -> dict[str, str]:
+    wishes = (options.ipc, options.pid, options.network, options.userns, options.uts, options.cgroupns)
+    if not any(wish.startswith("container:") for wish in wishes):
+        return {}
+    from minirun.container import shared
+
+    return shared.lenders(options, store)
 
 
 def _kill_file(spec: Spec, where: Layout) -> str:
@@ -175,6 +185,7 @@ def pid_of(store: Store, name: str) -> int:
     home = store.find(name)
     pid = home.live_pid()
     if not pid:
+        name = home.record().name
         raise Conflict(
             f"cannot share the namespaces of container {name}",
             "it does not run, so it has none",

@@ -14,12 +14,14 @@ import os
 import stat
 
 from minirun.errors import NotExecutable, ProgramNotFound, StepFailed
+from minirun.linux import process
 from minirun.linux.path import Resolve, openat2
-from minirun.steps import syscall
+from minirun.steps import reason, syscall
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 #: Where --init puts our init: /dev is a tmpfs, so it leaves no trace in the upperdir.
 INIT = "/dev/minirun-init"
@@ -87,6 +89,36 @@ def find(args: Sequence[str], env: Sequence[str], cwd: str) -> str:
         f"not in its PATH ({_search_path(env)})",
         "give the path, install it in the image, or check the spelling",
     )
+
+
+@syscall("execve", show=process.show_execve)
+def become(path: str, args: Sequence[str], env: Sequence[str]) -> NoReturn:
+    """execve(2). Raises NotExecutable (126) for what only the kernel can tell."""
+    try:
+        process.execve(path, args, env)
+    except OSError as error:
+        raise _refused(path, args[0], error) from error
+
+
+def _refused(path: str, name: str, error: OSError) -> NotExecutable:
+    if error.errno == errno.ENOEXEC:
+        why = "it is built for another processor, or damaged"
+        return NotExecutable(
+            f"cannot run '{name}': exec format error", f"{path}: {why}", "use an image for this architecture"
+        )
+    if error.errno == errno.EACCES:
+        return NotExecutable(
+            f"cannot run '{name}': permission denied",
+            f"{path}: its mode does not let this user execute it, or it lies on a noexec mount",
+            "chmod +x it, choose another --user, or mount it without noexec",
+        )
+    if error.errno == errno.E2BIG:
+        return NotExecutable(
+            f"cannot run '{name}'",
+            "its arguments and environment are longer than the kernel takes",
+            "pass a part of them in a file",
+        )
+    return NotExecutable(f"cannot run '{name}'", reason(error), "see execve(2)")
 
 
 def _search_path(env: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def spec_of(options: Options, image: ImageConfig, id: str, lent: Lent, pid_of: C
             workdir=lent.workdir,
             volatile=options.rm,
         ),
-        mounts=specify_mounts.mounts_of(options, image, id, lent),
+        mounts=specify_mounts.mounts_of(options, image, id, lent, _shm(options, pid_of)),
         process=replace(
             process,
             capabilities=privileges.capabilities,
@@ -174,6 +174,12 @@ def _namespaces(options: Options, pid_of: Callable[[str], int]) -> Iterator[Name
             yield Namespace(type=kind)
     if options.time == "private" or options.time_offset:
         yield Namespace(type="time")
+
+
+def _shm(options: Options, pid_of: Callable[[str], int]) -> str:
+    """POSIX shared memory is files in /dev/shm: it is shared like the rest of an IPC namespace."""
+    how, _, name = options.ipc.partition(":")
+    return f"/proc/{pid_of(name)}/root/dev/shm" if how == "container" else "/dev/shm"
 
 
 def _mappings(options: Options, lent: Lent) -> tuple[IDMapping, ...]:

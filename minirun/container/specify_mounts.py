@@ -54,14 +54,19 @@ def lend(home: Home, layers: tuple[str, ...], init: bool, first_id: int) -> Lent
     )
 
 
-def mounts_of(options: Options, image: ImageConfig, id: str, lent: Lent) -> tuple[Mount, ...]:
-    """Everything that is mounted in the container ``id`` but its root."""
+def mounts_of(
+    options: Options, image: ImageConfig, id: str, lent: Lent, shm: str = "/dev/shm"
+) -> tuple[Mount, ...]:
+    """Everything that is mounted in the container ``id`` but its root.
+
+    ``shm`` is the /dev/shm of whoever it shares an IPC namespace with.
+    """
     asked = _asked(options, image, id, lent)
     if options.init:
         init = Mount(destination=INIT, type="bind", source=lent.init, options=("bind", "rprivate", "ro"))
         asked = (*asked, init)
     taken = {mount.destination for mount in asked}
-    return (*(mount for mount in _defaults(options) if mount.destination not in taken), *asked)
+    return (*(mount for mount in _defaults(options, shm) if mount.destination not in taken), *asked)
 
 
 def _asked(options: Options, image: ImageConfig, id: str, lent: Lent) -> tuple[Mount, ...]:
@@ -87,13 +92,13 @@ def anonymous_volumes(spec: Spec) -> tuple[str, ...]:
     return tuple(name for name in words if len(name) == 64 and name.startswith(spec.id[:60]))
 
 
-def _defaults(options: Options) -> list[Mount]:
+def _defaults(options: Options, shm: str) -> list[Mount]:
     """The usual ones, but what shows a namespace of the host's may be the host's too."""
-    own_shm = options.ipc in ("private", "shareable") or options.ipc.startswith("container:")
+    own_shm = options.ipc in ("private", "shareable")
     size = (SHM_SIZE if options.shm_size is None else options.shm_size) if own_shm else 0
     found = list(default_mounts(options.privileged, size))
-    if options.ipc == "host":
-        found.append(_hosts("/dev/shm", "rw"))
+    if options.ipc == "host" or options.ipc.startswith("container:"):
+        found.append(_hosts("/dev/shm", "rw", shm))
     if options.userns == "host":
         return found
     # The kernel mounts proc, sysfs and mqueue only for who owns the namespace
@@ -111,11 +116,11 @@ def _defaults(options: Options) -> list[Mount]:
     ]
 
 
-def _hosts(path: str, mode: str) -> Mount:
+def _hosts(path: str, mode: str, source: str = "") -> Mount:
     return Mount(
         destination=path,
         type="bind",
-        source=path,
+        source=source or path,
         options=("rbind", "rprivate", "nosuid", "noexec", "nodev", mode),
     )
 

@@ -17,11 +17,12 @@ from minirun.container.state import Home, Record
 from minirun.errors import Conflict, MinirunError
 from minirun.isolation import privileges, rlimits
 from minirun.isolation.cgroups.layout import layout
-from minirun.values import TYPE_CHECKING
+from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from minirun.spec import Spec
     from minirun.steps import Step
 
 
@@ -102,10 +103,18 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
                 return client, pid
             if not is_looked_after(home):
                 delete.end(record)  # a start that was cut off may have left cgroups
+                if record.lenders:
+                    record = replace(record, spec=_renewed(home, record))
                 client, pid = launch(home, record, lock, autostart=True, greeting=greeting, again=True)
                 _wait_for_word(client)
                 return client, pid
         wait_for_monitor(home)
+
+
+def _renewed(home: Home, record: Record) -> Spec:
+    from minirun.container import prepare, shared
+
+    return shared.renewed(record, lambda id: prepare.pid_of(home.store, id))
 
 
 def _wait_for_word(client: Channel) -> None:

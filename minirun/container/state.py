@@ -67,6 +67,8 @@ class Record(Value):
     stopSignal: int = 15
     stopTimeout: int = 10
     """Seconds between the stop signal and SIGKILL."""
+    lenders: dict[str, str] = {}
+    """The kind of a namespace -> the id of the container that it is borrowed from (shared.py)."""
     anonymousVolumes: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
     """Its cgroup directories, the deepest first."""

@@ -55,6 +55,11 @@ else:
             raise ValueError(f"{number} is not a valid {cls.__name__}")
 
         @property
+        def value(self):
+            """The bare number."""
+            return int(self)
+
+        @property
         def name(self):
             """The member's name, without the prefix of the header."""
             return next(key for key, member in type(self).__members__.items() if member == self)
@@ -79,6 +84,11 @@ else:
 
         def __contains__(self, other):
             return int(self) & int(other) == int(other)
+
+        @property
+        def value(self):
+            """The bare number."""
+            return int(self)
 
         @property
         def name(self):

@@ -55,9 +55,15 @@ def join(path: str, flag: CloneFlag) -> None:
         os.close(fd)
 
 
+@syscall("open", show=lambda path: f'open("{path}", O_RDONLY|O_CLOEXEC)')
+def open_namespace(path: str) -> int:
+    """A descriptor of a namespace, which it keeps alive, and by which one can return to it."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
 @syscall("setns")
 def join_process(pidfd: int, flags: CloneFlag) -> None:
-    """Moves the caller into several namespaces of a process at once (Linux 5.8)."""
+    """Moves the caller into several namespaces of a process at once (Linux 5.8), or into an open one."""
     checked(libc.setns(pidfd, int(flags)))
 
 

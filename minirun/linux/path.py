@@ -53,18 +53,24 @@ def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: Resolve =
 
 
 def open_or_make(
-    root: int, path: str, directory: bool, mode: int = 0o755, resolve: Resolve = Resolve.IN_ROOT
+    root: int,
+    path: str,
+    directory: bool,
+    mode: int = 0o755,
+    resolve: Resolve = Resolve.IN_ROOT,
+    links: int = 8,
 ) -> int:
     """An O_PATH descriptor of ``path`` inside ``root``, made where it is missing.
 
     Missing parents become directories of ``mode``; the last part becomes a
-    directory or an empty file. Raises ENOTDIR or EISDIR (with ``path``) where
+    directory or an empty file. Of a link that leads to nothing the target is
+    made, inside ``root`` too, up to ``links`` of them. Raises ENOTDIR or EISDIR (with ``path``) where
     something of the other kind is in the way.
     """
     try:
         found = openat2(root, path, os.O_PATH, 0, resolve)
     except FileNotFoundError:
-        found = _make(root, path, directory, mode, resolve)
+        found = _make(root, path, directory, mode, resolve, links)
     if stat.S_ISDIR(os.fstat(found).st_mode) != directory:
         os.close(found)
         number = errno.ENOTDIR if directory else errno.EISDIR
@@ -72,11 +78,12 @@ def open_or_make(
     return found
 
 
-def _make(root: int, path: str, directory: bool, mode: int, resolve: Resolve) -> int:
+def _make(root: int, path: str, directory: bool, mode: int, resolve: Resolve, links: int) -> int:
     parent, _, name = path.rstrip("/").rpartition("/")
     if name in ("", ".", ".."):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
-    above = open_or_make(root, parent or "/", True, mode, resolve)
+    above = open_or_make(root, parent or "/", True, mode, resolve, links)
+    leads_to = ""
     umask = os.umask(0)  # the caller's umask is for the caller's files
     try:
         if directory:
@@ -84,11 +91,22 @@ def _make(root: int, path: str, directory: bool, mode: int, resolve: Resolve) ->
         else:
             os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=above))
     except FileExistsError:
-        pass  # made by another meanwhile, or a symlink to nowhere: the open below tells
+        leads_to = _link_at(above, name)
     finally:
         os.umask(umask)
         os.close(above)
+    if leads_to and links:
+        place = leads_to if leads_to.startswith("/") else f"{parent}/{leads_to}"
+        return open_or_make(root, place, directory, mode, resolve, links - 1)
     return openat2(root, path, os.O_PATH, 0, resolve)
+
+
+def _link_at(directory: int, name: str) -> str:
+    """Where the link ``name`` leads; empty if it is no link (but made by another meanwhile)."""
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError:
+        return ""
 
 
 def _show_make(path: str, mode: int) -> str:

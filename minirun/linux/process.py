@@ -186,12 +186,13 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _show_execve(path: object, args: Sequence[str], env: Sequence[str]) -> str:
+def show_execve(path: object, args: Sequence[str], env: Sequence[str]) -> str:
+    """``execve("/bin/true", ["true"], [/* 3 vars */])``."""
     shown = ", ".join(f'"{arg}"' for arg in args)
     return f'execve("{path}", [{shown}], [/* {len(env)} vars */])'
 
 
-@syscall("execve", show=_show_execve)
+@syscall("execve", show=show_execve)
 def execve(path: str, args: Sequence[str], env: Sequence[str]) -> NoReturn:
     """Replaces this process by the program at ``path``; ``env`` are NAME=VALUE strings."""
     pairs = (item.partition("=") for item in env)

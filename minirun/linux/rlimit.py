@@ -6,7 +6,11 @@ to which the process may raise the soft one. ``isolation/rlimits.py`` is next.
 
 from __future__ import annotations
 
+import ctypes
+import struct
+
 from minirun.linux.flags import Numbers
+from minirun.linux.libc import checked, libc
 from minirun.steps import syscall
 
 
@@ -48,23 +52,17 @@ def _show(which: Rlimit, soft: int, hard: int) -> str:
 @syscall("prlimit64", "prlimit(2)", show=_show)
 def set_limit(which: Rlimit, soft: int, hard: int) -> None:
     """Limits this process. A hard limit can be raised with CAP_SYS_RESOURCE only."""
-    import resource
-
-    resource.prlimit(0, int(which), (_signed(soft), _signed(hard)))
+    # Not by the module resource: inside the container there is no Python to import it from.
+    checked(libc.prlimit(0, int(which), struct.pack("=QQ", soft & INFINITY, hard & INFINITY), None))
 
 
 def get_limit(which: Rlimit) -> tuple[int, int]:
     """This process's soft and hard limit; INFINITY is unlimited."""
-    import resource
-
-    soft, hard = resource.getrlimit(int(which))
-    return (INFINITY if soft == -1 else soft), (INFINITY if hard == -1 else hard)
+    answer = ctypes.create_string_buffer(16)
+    checked(libc.prlimit(0, int(which), None, answer))
+    soft, hard = struct.unpack("=QQ", answer.raw)
+    return soft, hard
 
 
 def _unlimited(value: int) -> bool:
     return value < 0 or value >= INFINITY
-
-
-def _signed(value: int) -> int:
-    # The resource module takes a C long, where -1 has the bits of RLIM_INFINITY.
-    return -1 if _unlimited(value) else value

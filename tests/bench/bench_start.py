@@ -23,7 +23,7 @@ def run(contestants: dict[str, Any]) -> Row:
         else:
             acts[name] = peer.run("true", flags=("--rm",))
     bars = {"runc": 1.0, "podman": 0.35}
-    return compare("`run --rm --network none busybox true`", in_turns(acts, 40), bars)
+    return compare("`run --rm --network none busybox true`", in_turns(acts, 30), bars)
 
 
 def execute(contestants: dict[str, Any]) -> Row:
@@ -31,7 +31,7 @@ def execute(contestants: dict[str, Any]) -> Row:
     running = {name: peer.start() for name, peer in contestants.items()}
     try:
         acts = {name: peer("exec", running[name], "true") for name, peer in contestants.items()}
-        return compare("`exec ID true`", in_turns(acts, 30))
+        return compare("`exec ID true`", in_turns(acts, 20))
     finally:
         for name, id in running.items():
             contestants[name].remove(id)

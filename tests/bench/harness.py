@@ -1,8 +1,9 @@
 """Times whole processes, in turns, and keeps what one table needs.
 
 A machine drifts by half within an hour, so a number alone says nothing. Here
-the contestants run one after another in each round (A B A B ...), each round
-gives one ratio, and the median of the ratios is the answer. Nothing is
+two run in turns (A B, B A, A B ...: what one leaves to do behind its back must
+not always hit the same), each round gives one ratio, and the median of the
+ratios is the answer; minirun meets each peer in rounds of their own. Nothing is
 asserted: a bar that is missed is printed, for a person to read. A process is
 timed from posix_spawn(3) to wait4(2), which is what somebody at a prompt waits
 for. Read ``peers.py`` next, then ``__main__.py``.
@@ -63,16 +64,27 @@ def output(argv: Sequence[str]) -> str:
     return done.stdout.strip()
 
 
-def in_turns(contestants: Mapping[str, Contestant], rounds: int, warm: int = 2) -> dict[str, list[float]]:
-    """Milliseconds of each contestant, ``rounds`` of them, after ``warm`` that do not count."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    order = list(contestants.items())
-    for number in range(warm + rounds):
-        for name, act in order:
+Pair = tuple[list[float], list[float]]
+
+
+def in_turns(contestants: Mapping[str, Contestant], rounds: int, warm: int = 2) -> dict[str, Pair]:
+    """The first against each other: by the other's name, milliseconds of both in each round.
+
+    ``warm`` rounds before them do not count.
+    """
+    (_, ours), *others = contestants.items()
+    return {name: duel(ours, theirs, rounds, warm) for name, theirs in others}
+
+
+def duel(one: Contestant, other: Contestant, rounds: int, warm: int) -> Pair:
+    """Milliseconds of the two, round by round."""
+    times: Pair = ([], [])
+    for number in range(-warm, rounds):
+        for which in (0, 1) if number % 2 else (1, 0):
+            act = (one, other)[which]
             spent = act() if callable(act) else spend(act)
-            if number >= warm:
-                times[name].append(spent)
-        order.append(order.pop(0))  # whoever comes first finds the caches cold: take turns in that too
+            if number >= 0:
+                times[which].append(spent)
     return times
 
 
@@ -98,20 +110,20 @@ class Row:
 
 
 def compare(
-    what: str,
-    times: Mapping[str, list[float]],
-    bars: Mapping[str, float] | None = None,
-    seconds: bool = False,
+    what: str, pairs: Mapping[str, Pair], bars: Mapping[str, float] | None = None, seconds: bool = False
 ) -> Row:
-    """The first, which is minirun, beside each other; ``bars`` says how large a ratio may be."""
+    """minirun beside each other; ``bars`` says how large a ratio may be."""
     scale, digits, unit = (1e3, 2, "s") if seconds else (1.0, 1, "ms")
-    (_, ours), *others = times.items()
-    found = {name: ratio(ours, theirs) for name, theirs in others}
-    beside = (f"{name} {spread(theirs, scale, digits)}: **{found[name]:.2f} x**" for name, theirs in others)
+    found = {name: ratio(*pair) for name, pair in pairs.items()}
+    all_ours = [spent for ours, _ in pairs.values() for spent in ours]
+    beside = (
+        f"{name} {spread(theirs, scale, digits)}: **{found[name]:.2f} x**"
+        for name, (_, theirs) in pairs.items()
+    )
     said = (
         judged(f"{bar:g} x {name}", found[name] <= bar) for name, bar in (bars or {}).items() if name in found
     )
-    return Row(f"{what}, {unit}", spread(ours, scale, digits), "; ".join(beside), "; ".join(said))
+    return Row(f"{what}, {unit}", spread(all_ours, scale, digits), "; ".join(beside), "; ".join(said))
 
 
 def judged(bar: str, met: bool) -> str:

@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -210,23 +210,23 @@ def filter_of(held: list[str]) -> dict[str, Any]:
 @contextmanager
 def contestants() -> Iterator[dict[str, Any]]:
     """minirun, and those of runc and podman that are there; afterwards nothing is left of them."""
-    before = cgroups()
-    place = Path(tempfile.mkdtemp(prefix="minirun-bench-", dir="/var/tmp"))
     found: dict[str, Any] = {}
-    try:
+    with ExitStack() as after:  # all of it, the last first, also when a contest breaks off
+        before = cgroups()
+        after.callback(lambda: remove_empty(cgroups() - before))
+        place = Path(tempfile.mkdtemp(prefix="minirun-bench-", dir="/var/tmp"))
+        after.callback(release, place)
         for name, kind in (("minirun", Minirun), ("runc", Runc), ("podman", Podman)):
-            if name != "minirun" and (not shutil.which(name) or not PROFILE.exists()):
+            if name != "minirun" and not shutil.which(name):
                 print(f"bench: {name} is not here, nothing is compared with it", file=sys.stderr)
+                continue
+            if name == "runc" and not PROFILE.exists():
+                print(f"bench: runc has no filter without {PROFILE}, so it is left out", file=sys.stderr)
                 continue
             (place / name).mkdir()
             found[name] = kind(place / name)
+            after.callback(found[name].close)
         yield found
-    finally:
-        for each in found.values():
-            each.close()
-        release(place)
-        for directory in cgroups() - before:
-            remove_empty(directory)
 
 
 def release(place: Path) -> None:
@@ -245,9 +245,9 @@ def cgroups() -> set[Path]:
     }
 
 
-def remove_empty(directory: Path) -> None:
-    """Removes a tree of cgroups; one with a process in it stays."""
-    for path, _, _ in os.walk(directory, topdown=False):
+def remove_empty(trees: set[Path]) -> None:
+    """Removes trees of cgroups; one with a process in it stays."""
+    for path in (path for tree in trees for path, _, _ in os.walk(tree, topdown=False)):
         try:
             os.rmdir(path)
         except OSError:

@@ -105,8 +105,8 @@ def _disk() -> str:
 
 
 @contextmanager
-def subreaper() -> Iterator[None]:
-    """All that is orphaned below this process becomes its child."""
+def _subreaper() -> Iterator[None]:
+    """All that is orphaned below this process meanwhile becomes its child."""
     prctl.set_child_subreaper(1)
     try:
         yield
@@ -133,6 +133,7 @@ def plan_of(store: Store, options: Options) -> list[Step]:
     return steps
 
 
+@_subreaper()
 def disturbed(
     store: Store, options: Options, number: int, moment: str, whom: str, again: Home | None = None
 ) -> Ended:
@@ -187,6 +188,7 @@ def _answer(ours: socket.socket) -> None:
         pass  # it died of its peer's death meanwhile
 
 
+@_subreaper()
 def failing(store: Store, options: Options, number: int, moment: str, error: int) -> Ended:
     """``minirun run`` whose step ``number`` fails with errno ``error``."""
     reached = mmap.mmap(-1, 1)

@@ -37,6 +37,7 @@ def pid_of(minirun: Minirun, name: str) -> int:
 def inside(minirun: Minirun, name: str, script: str) -> list[str]:
     """The lines that a shell script prints in the container, whatever its exit code is."""
     done = minirun("exec", name, "sh", "-c", f"({script}) 2>&1")
+    assert not done.stderr, done.stderr  # minirun's own
     return done.stdout.splitlines()
 
 
@@ -47,7 +48,12 @@ def namespaces(pid: int | str = "self") -> dict[str, int]:
 
 def status(pid: int) -> dict[str, str]:
     """/proc/PID/status."""
-    lines = (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return table(Path(f"/proc/{pid}/status").read_text())
+
+
+def table(text: str) -> dict[str, str]:
+    """Lines such as ``NoNewPrivs:  1``."""
+    lines = (line.partition(":") for line in text.splitlines())
     return {name: " ".join(value.split()) for name, _, value in lines}
 
 

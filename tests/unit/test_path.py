@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from pathlib import Path
@@ -56,18 +55,29 @@ def test_links_are_followed_inside(root: Path) -> None:
 
 @pytest.mark.parametrize("link", ["up", "absolute", "slash"])
 def test_what_is_made_is_made_inside(root: Path, link: str) -> None:
-    """A missing place below a link appears in the root, or not at all."""
+    """A missing place below a link appears in the root, also where the link leads to nothing there."""
     before = sorted(str(found) for found in (root.parent / "secret").rglob("*"))
     top = os.open(root, os.O_PATH)
-    try:
-        made = place_of(open_or_make(top, f"{link}/new/place", True))
-        assert made.startswith(f"{root}/")
-    except OSError as error:
-        # The link's target is not there inside the root: nobody makes it.
-        assert error.errno in (errno.ENOENT, errno.EEXIST)
-    finally:
-        os.close(top)
+    made = place_of(open_or_make(top, f"{link}/new/place", True))
+    assert made.startswith(f"{root}/")
+    assert place_of(openat2(top, f"{link}/new/place", os.O_PATH)) == made
+    os.close(top)
     assert sorted(str(found) for found in (root.parent / "secret").rglob("*")) == before
+
+
+def test_links_that_lead_nowhere_are_followed_for_a_while(root: Path) -> None:
+    """The last of a chain is made; a chain without an end is no way to keep us busy."""
+    (root / "a").symlink_to("b")
+    (root / "b").symlink_to("/c/d")
+    (root / "loop").symlink_to("loop")
+    for number in range(20):
+        (root / f"long{number}").symlink_to(f"long{number + 1}")
+    top = os.open(root, os.O_PATH)
+    assert place_of(open_or_make(top, "/a", False)) == str(root / "c" / "d")
+    for endless in ("/loop", "/long0"):
+        with pytest.raises(OSError, match="No such file|Too many levels"):
+            open_or_make(top, endless, True)
+    os.close(top)
 
 
 def test_mode_is_not_the_callers_umask(root: Path) -> None:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import os
 
 from minirun.isolation.mounts.options import PROPAGATION, Options, parse
-from minirun.linux import copy_up, mount, mountpoint, path
+from minirun.linux import copy_up, mount, mountpoint, namespace, path
 from minirun.linux.mount import MountFlag
+from minirun.linux.namespace import CloneFlag
 from minirun.spec import Mount, Spec
 from minirun.steps import HOST, Call, Ref, Step
 from minirun.values import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOTFS = Ref(name="rootfs")
+_OWN = Ref(name="own mount namespace")
 
 
 def host_steps(spec: Spec) -> Iterator[Step]:
@@ -57,13 +59,13 @@ def pick_up_early(spec: Spec) -> Iterator[Step]:
     for number, each in enumerate(mounts_of(spec)):
         options = parse(each)
         if options.bind and not options.volume:
-            yield _pick_up(number, each, options)
+            yield from _pick_up(number, each, options)
 
 
 def bind(number: int, each: Mount, options: Options) -> Iterator[Step]:
     """Puts the bind mount ``spec.mounts[number]`` at its place."""
     if options.volume:
-        yield _pick_up(number, each, options)
+        yield from _pick_up(number, each, options)
     tree = _tree(number)
     calls = list(_attributes(tree, options))
     if options.copy_up:
@@ -83,13 +85,48 @@ def bind(number: int, each: Mount, options: Options) -> Iterator[Step]:
     )
 
 
-def _pick_up(number: int, each: Mount, options: Options) -> Step:
-    return Step(
+def _pick_up(number: int, each: Mount, options: Options) -> Iterator[Step]:
+    process, place = _seen_by(each.source)
+    if process:
+        yield from _visit(process)
+    yield Step(
         f"pick up {each.source}",
-        Call(mount.open_tree, each.source, options.recursive),
+        Call(mount.open_tree, place, options.recursive),
         why="a copy of the mount that nobody sees yet, to be put at " + each.destination,
         result=_tree(number).name,
         chapter="03",
+    )
+    if process:
+        yield Step(
+            "return to its own mount namespace",
+            Call(namespace.join_process, _OWN, CloneFlag.NEWNS),
+            why="the copy belongs to no namespace, and comes along",
+            chapter="04",
+        )
+
+
+def _seen_by(source: str) -> tuple[str, str]:
+    """``/proc/7/root/dev/shm`` is what process 7 has at /dev/shm: ("/proc/7", "/dev/shm")."""
+    parts = source.split("/", 4)
+    if len(parts) == 5 and parts[1] == "proc" and parts[2].isdigit() and parts[3] == "root":
+        return f"/proc/{parts[2]}", f"/{parts[4]}"
+    return "", source
+
+
+def _visit(process: str) -> Iterator[Step]:
+    """Goes into another mount namespace: only there the kernel copies what is mounted in it."""
+    yield Step(
+        "remember its own mount namespace",
+        Call(namespace.open_namespace, "/proc/self/ns/mnt"),
+        why="the way back: in the other one /proc is another, too",
+        result=_OWN.name,
+        chapter="04",
+    )
+    yield Step(
+        "visit another mount namespace",
+        Call(namespace.join, f"{process}/ns/mnt", CloneFlag.NEWNS),
+        why="a mount is copied by who stands in the namespace that has it",
+        chapter="04",
     )
 
 
@@ -130,7 +167,7 @@ def mounts_of(spec: Spec) -> tuple[Mount, ...]:
     user namespace that owns that one may mount it: with a user namespace of
     its own and the host's network, a container has not. See user_namespaces(7).
     """
-    kinds = {namespace.type for namespace in spec.linux.namespaces}
+    kinds = {each.type for each in spec.linux.namespaces}
     if "user" not in kinds or "network" in kinds:
         return spec.mounts
     return tuple(_host_sysfs(each) if each.type == "sysfs" else each for each in spec.mounts)

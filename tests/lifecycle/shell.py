@@ -1,0 +1,80 @@
+"""minirun as somebody at a shell uses it: pipes, bytes, processes that go on.
+
+The streams here are bytes and end where they end; nothing waits longer than PATIENCE.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tests.conftest import Minirun
+
+T = TypeVar("T")
+
+PATIENCE = 30.0  # seconds; a machine that is busy is slow, one that hangs is worse
+
+
+def run(minirun: Minirun, *words: str, **options: Any) -> subprocess.CompletedProcess[Any]:
+    """``minirun run --rm --network none WORDS``; options as the fixture's."""
+    return minirun("run", "--rm", "--network", "none", *words, **options)
+
+
+def run_bytes(minirun: Minirun, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """``minirun WORDS`` with streams of bytes; options as subprocess.run's."""
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
+    if not {"stdout", "stderr"} & set(options):
+        options["capture_output"] = True
+    return subprocess.run(
+        minirun.command(*words), env=minirun.environment, timeout=PATIENCE, check=False, **options
+    )
+
+
+def foreground(minirun: Minirun, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+    """``minirun run --network none WORDS`` that goes on, its output to be read."""
+    return watched(minirun, "run", "--network", "none", *words, **options)
+
+
+def watched(minirun: Minirun, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+    """``minirun WORDS`` that goes on; options as subprocess.Popen's, by default it gets no stdin."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Without a buffer on our side ``line`` takes one line, and leaves the rest to ``communicate``.
+    return minirun.popen(*words, **{"bufsize": 0, **streams, **options})
+
+
+def line(process: subprocess.Popen[bytes]) -> str:
+    """The next line that ``process`` writes; what it complains of fails the test."""
+    assert process.stdout
+    found = process.stdout.readline().decode()
+    if not found and process.stderr:
+        raise AssertionError(f"no line, but: {process.communicate(timeout=PATIENCE)[1].decode()}")
+    return found.rstrip("\n")
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """Waits for ``process``; its exit code. The rest of its output is read and dropped."""
+    process.communicate(timeout=PATIENCE)
+    return process.returncode
+
+
+def until(what: str, condition: Callable[[], T]) -> T:
+    """What ``condition`` gives as soon as that is true; fails the test if it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited for {PATIENCE:.0f} s, and still not: {what}")
+        time.sleep(0.01)
+    return found
+
+
+def state(minirun: Minirun, name: str) -> str:
+    """created, running, paused or stopped; "" when it is gone."""
+    return minirun("inspect", "--format", "{{.state.status}}", name).stdout.strip()
+
+
+def ids(minirun: Minirun) -> list[str]:
+    """Every container there is, as `ps -aq` shows it."""
+    return minirun("ps", "-aq", check=True).stdout.split()
