@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "save": ("save", "Write images to an archive."),
     "tag": ("tag", "Give an image one more name."),
     "rmi": ("rmi", "Remove images."),
+    "volume": ("volume", "List and remove volumes."),
     "explain": ("explain", TABLES["explain"].help),
     "doctor": ("doctor", "Check what this host can do, and say how to fix the rest."),
     "version": ("version", "Show the versions of minirun and of what it stands on."),

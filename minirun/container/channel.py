@@ -88,7 +88,8 @@ class Channel:
         try:
             packet, rights, _, _ = self.sock.recvmsg(_PACKET, room, _socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
-            return b"", b"", []
+            # It ended with packets of ours unread. That is told once, before its last words.
+            packet, rights, _, _ = self.sock.recvmsg(_PACKET, room, _socket.MSG_CMSG_CLOEXEC)
         fds = [fd for _, _, data in rights for fd in struct.unpack(f"{len(data) // _INT}i", data)]
         return packet[:1], packet[1:], fds
 

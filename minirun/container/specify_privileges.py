@@ -15,7 +15,7 @@ from minirun.isolation import privileges
 from minirun.isolation.mounts.defaults import masked_paths, readonly_paths
 from minirun.linux import capability
 from minirun.spec import Capabilities, Seccomp
-from minirun.values import TYPE_CHECKING, Value, decode, replace
+from minirun.values import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,10 @@ def _seccomp(found: Privileges, value: str, word: str) -> Privileges:
             f"the profile cannot be read: {error.strerror}",
             "use seccomp=unconfined or seccomp=FILE.json",
         ) from error
-    return replace(found, seccomp=decode(raw, Seccomp, f"the seccomp profile {value}"))
+    from minirun.container import seccomp_file
+
+    allowed = found.capabilities.bounding
+    return replace(found, seccomp=seccomp_file.read(raw, f"the seccomp profile {value}", allowed))
 
 
 def _apparmor(found: Privileges, value: str, word: str) -> Privileges:

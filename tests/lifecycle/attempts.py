@@ -292,9 +292,12 @@ def traces(store: Store) -> set[str]:
     found = set()
     for root in (store.root, store.state):
         for directory, names, files in os.walk(root):
-            if directory in (f"{root}/layers", f"{root}/images/blobs", f"{root}/volumes/kept"):
+            if directory in (f"{root}/layers", f"{root}/images/blobs"):
                 names.clear()
+            if directory == f"{root}/volumes":
+                names[:] = set(names) - {"kept"}
             found |= {f"{directory}/{name}" for name in (*names, *files)}
+    found.discard(f"{store.root}/volumes")
     found |= {place for place in cgroups_of(last_id()) if os.path.isdir(place)}
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return found | {line for line in mounts if store.root in line or store.state in line}

@@ -1,0 +1,65 @@
+"""The volumes on disk: which there are, who uses them, and their removal.
+
+Layer ``container``. A volume is the directory ROOT/volumes/NAME/_data; it is
+made by the first start that names it (isolation/mounts/bind.py) and outlives
+every container, until it is removed here.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minirun.container.state import Store, every
+from minirun.errors import Conflict, NotFound
+from minirun.linux.path import remove_tree
+from minirun.values import Value
+
+
+class StoredVolume(Value):
+    """One volume; ``containers`` are the names of those that mount it, running or not."""
+
+    name: str
+    path: str
+    containers: tuple[str, ...] = ()
+
+
+def volumes(store: Store) -> list[StoredVolume]:
+    """Every volume, by name."""
+    used = _users(store)
+    directory = f"{store.root}/volumes"
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    paths = [(name, f"{directory}/{name}/_data") for name in names]
+    return [StoredVolume(name=name, path=path, containers=tuple(used.get(path, ()))) for name, path in paths]
+
+
+def find(store: Store, name: str) -> StoredVolume:
+    """The volume ``name``. Raises NotFound."""
+    for volume in volumes(store):
+        if volume.name == name:
+            return volume
+    raise NotFound(f"no such volume: {name}", "none has that name", "minirun volume ls lists them all")
+
+
+def remove(store: Store, name: str) -> None:
+    """Removes a volume and what is in it. Raises NotFound; Conflict while a container has it."""
+    volume = find(store, name)
+    if volume.containers:
+        raise Conflict(
+            f"cannot remove volume {name}",
+            f"it is used by {', '.join(volume.containers)}",
+            f"minirun rm {' '.join(volume.containers)} first",
+        )
+    remove_tree(f"{store.root}/volumes/{name}")
+
+
+def _users(store: Store) -> dict[str, list[str]]:
+    """Path of a volume -> the containers that mount it."""
+    used: dict[str, list[str]] = {}
+    for home in every(store):
+        try:
+            record = home.record()
+        except NotFound:
+            continue  # removed while we looked
+        for mount in record.spec.mounts:
+            used.setdefault(mount.source, []).append(record.name)
+    return used
