@@ -260,7 +260,7 @@ def hint(error: OSError) -> str:
         return str(given)
     return {
         errno.EPERM: "run it as root, or look at `minirun doctor`",
-        errno.EACCES: "run it as root, or look at `minirun doctor`",
+        errno.EACCES: "run it as root; with --userns, let others pass to the store (chmod o+x above it)",
         errno.ENOSPC: "free some space, or raise the limit (user.max_*_namespaces counts too)",
         errno.ENOMEM: "free some memory, or raise the limit",
         errno.ENOSYS: "this kernel is too old: look at `minirun doctor`",

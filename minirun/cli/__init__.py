@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """The command ``minirun``: runs sys.argv and ends the process."""
     _open_standard_streams()
-    _end(run(sys.argv[1:]))
+    _end(run_line(sys.argv[1:]))
 
 
 def _open_standard_streams() -> None:
@@ -33,7 +33,7 @@ def _open_standard_streams() -> None:
     os.close(fd)
 
 
-def run(argv: Sequence[str]) -> int:
+def run_line(argv: Sequence[str]) -> int:
     """Runs one command line; its exit code. What goes wrong is said on stderr."""
     try:
         code = _quickly(argv)

@@ -27,5 +27,5 @@ def command(settings: Settings, seconds: float | None, first: str | None, contai
     from minirun.cli.kill import understood
     from minirun.container.kill import stop
 
-    number = understood(signal, first) if first else None
+    number = None if first is None else understood(signal, first)
     return each(settings, containers, lambda home: stop(home, seconds, number))

@@ -9,7 +9,11 @@ cut to its width; in a pipe or a file, and as JSON, it is whole.
 
 from __future__ import annotations
 
+# All of them here: when the first line is printed there may be a container's files only.
+import fcntl
+import json
 import os
+import re
 
 from minirun.values import TYPE_CHECKING
 
@@ -24,11 +28,6 @@ _SHORT = 12
 
 def printer(form: str) -> Callable[[int, Step, Call, str, float], None]:
     """A function that prints one call; ``form`` is "text" or "json"."""
-    # All that is needed is imported now: later there may be a container's files only.
-    import fcntl
-    import json  # noqa: F401
-    import re  # noqa: F401
-
     fd = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 3)
     lock = os.memfd_create("minirun-trace")
     columns = os.get_terminal_size(fd).columns if os.isatty(fd) else 0
@@ -51,8 +50,6 @@ def _write(fd: int, lock: int, line: bytes) -> None:
 
     A lock of fcntl(2) is the process's own, and goes with it if it is killed.
     """
-    import fcntl
-
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         try:
@@ -79,16 +76,12 @@ def as_text(number: int, step: Step, call: Call, outcome: str, microseconds: flo
 
 def _shortened(text: str, room: int) -> str:
     """``text`` with short ids and digests, cut to ``room`` characters."""
-    import re
-
     text = re.sub(f"([0-9a-f]{{{_SHORT}}})[0-9a-f]{{{64 - _SHORT}}}", r"\1", text)
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def as_json(number: int, step: Step, call: Call, outcome: str, microseconds: float) -> str:
     """The same for programs; ``result`` is empty for the call that does not return."""
-    import json
-
     told = {
         "number": number,
         "side": step.side,

@@ -140,11 +140,13 @@ def cause(channel: Channel, error: BaseException) -> BaseException:
     A side that fails leaves the other one to fail at whatever comes next; the
     first failure is the one to tell of.
     """
-    try:
-        packet = channel.sock.recv(_PACKET, _socket.MSG_DONTWAIT)
-    except OSError:
-        return error
-    return failure_in(packet[1:]) if packet[:1] == FAILED else error
+    for _ in range(2):  # ECONNRESET comes first where a packet of ours was not read
+        try:
+            packet = channel.sock.recv(_PACKET, _socket.MSG_DONTWAIT)
+        except OSError:
+            continue
+        return failure_in(packet[1:]) if packet[:1] == FAILED else error
+    return error
 
 
 def describe(error: BaseException) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import select
 
-from minirun.container.detach import Watch
+from minirun.container.detach import Detached, Watch
 from minirun.container.signals import signal
 from minirun.linux import terminal
 
@@ -43,7 +43,7 @@ def raw() -> list[object]:
     import tty
 
     saved: list[object] = termios.tcgetattr(0)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # what is typed already is for the program: not flushed
     return saved
 
 
@@ -68,7 +68,11 @@ def _copy(master: int, stdin: bool) -> None:
                     return
                 _write(1, data)
             elif data:
-                _write(master, keys.passed(data))
+                try:
+                    _write(master, keys.passed(data))
+                except Detached as left:
+                    _write(master, left.typed)
+                    raise
             else:
                 _write(master, b"\x04")  # end of input, as a terminal spells it
                 poll.unregister(0)

@@ -72,7 +72,7 @@ def create(launch: Launch) -> Channel:
     home = launch.home
     native.path("monitor")  # after START it is too late to find out
     life = Lock(home, "monitor.lock")
-    life.acquire(wait=True)
+    life.acquire(wait=True, make=True)
     ours, theirs = Channel.pair()
     try:
         for packet in launch.greeting:

@@ -18,6 +18,7 @@ import errno
 import os
 
 from minirun.container import id_ranges
+from minirun.container.locks import Doorway
 from minirun.container.state import Exit, Home, Record, release_name, release_names, timestamp
 from minirun.isolation import cgroups
 from minirun.linux.path import remove_tree
@@ -36,7 +37,7 @@ def forget(home: Home, record: Record) -> None:
         remove_tree(f"{home.store.root}/volumes/{volume}")
     if any(ns.type == "user" for ns in record.spec.linux.namespaces):
         id_ranges.release(home)
-    remove_tree(home.data)
+    _remove_directory(home.data)
     release_name(home.store, record.name, home.id)
     _remove_runtime(home)
     cgroups.remove_parents(record.cgroups)
@@ -60,9 +61,21 @@ def forget_pending(home: Home) -> None:
         forget(home, record)
         return
     id_ranges.release(home)
-    remove_tree(home.data)
+    _remove_directory(home.data)
     release_names(home.store, home.id)
     _remove_runtime(home)
+
+
+def forget_damaged(home: Home) -> None:
+    """Removes a container whose record cannot be read; its cgroups are where they usually are."""
+    from minirun.isolation.cgroups.layout import layout
+
+    where = layout()
+    usual = [f"{tree}/minirun/{home.id}" for tree in (where.v2, *where.v1.values()) if tree]
+    cgroups.kill(usual)
+    cgroups.remove(usual)
+    os.unlink(f"{home.data}/container.json")
+    forget_pending(home)
 
 
 def forget_start(home: Home, record: Record, before: Exit | None, why: str) -> None:
@@ -87,10 +100,16 @@ def unknown_exit(why: str) -> Exit:
 
 
 def _remove_runtime(home: Home) -> None:
-    """The runtime directory. Who asks for the lock at this moment makes its file anew: once more."""
+    if os.path.isdir(home.runtime):
+        with Doorway(home.store):  # its lock goes
+            _remove_directory(home.runtime)
+
+
+def _remove_directory(place: str) -> None:
+    """A monitor that still rotates its log may make a file anew: once more."""
     while True:
         try:
-            return remove_tree(home.runtime)
+            return remove_tree(place)
         except OSError as error:
             if error.errno != errno.ENOTEMPTY:
                 raise

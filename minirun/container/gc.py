@@ -19,8 +19,8 @@ from __future__ import annotations
 import os
 import time
 
-from minirun.container import delete, links
-from minirun.container.locks import Lock, is_looked_after
+from minirun.container import delete, kill, links
+from minirun.container.locks import Doorway, Lock, is_looked_after
 from minirun.container.state import Home, Store, is_held
 from minirun.errors import MinirunError
 from minirun.image import temporary
@@ -37,6 +37,7 @@ PATIENCE = 2.0
 def gc(store: Store) -> list[str]:
     """Sweeps everything; a line for each thing that was done, or that could not be done."""
     done = []
+    os.makedirs(f"{store.state}/containers", 0o711, exist_ok=True)
     for id in store.ids():
         try:
             done.append(sweep(store.container(id)))
@@ -52,17 +53,25 @@ def gc(store: Store) -> list[str]:
 
 def sweep(home: Home) -> str:
     """Looks at one container; what was done about it, "" for nothing."""
-    if not os.path.exists(home.runtime):
-        if home.exists() and home.has_exit() and not home.record().remove:
-            return ""  # ended before the last boot
-        os.makedirs(home.runtime, 0o711, exist_ok=True)
     lock = Lock(home)
-    if not lock.acquire(wait=False):
-        return ""  # somebody is at work on it
+    if not _take(lock, home):
+        return ""
     try:
         return _sweep(home) if _is_abandoned(home) else ""
     finally:
         lock.release()
+
+
+def _take(lock: Lock, home: Home) -> bool:
+    """Takes the container's lock, if there is anything to look at and nobody at work on it."""
+    with Doorway(home.store, alone=True):
+        if not os.path.isdir(home.runtime):
+            if not os.path.isdir(home.data):
+                return False  # removed since it was listed
+            if home.exists() and home.has_exit() and not home.record().remove:
+                return False  # ended before the last boot
+            os.makedirs(home.runtime, 0o711, exist_ok=True)
+        return lock.acquire(wait=False, make=True)
 
 
 def _is_abandoned(home: Home) -> bool:
@@ -85,12 +94,12 @@ def _is_abandoned(home: Home) -> bool:
 def _sweep(home: Home) -> str:
     short = home.id[:12]
     if not home.exists():
-        _end_first_process(home)
+        kill.kill_first(home)
         delete.forget_pending(home)
         return f"removed {short}: its creation or removal was cut off"
     record = home.record()
     if record.remove:
-        _end_first_process(home)
+        kill.kill_first(home)
         delete.end(record)
         delete.forget(home, record)
         return f"removed {short} ({record.name}): it was run with --rm"
@@ -99,17 +108,11 @@ def _sweep(home: Home) -> str:
         delete.end(record)
         home.forget_unfinished()
         return f"ended what was left of {short} ({record.name}): its start was cut off" if has_rest else ""
-    _end_first_process(home)
+    kill.kill_first(home)
     delete.end(record)
     home.forget_process()
     home.write_exit(delete.unknown_exit(_LOST))
     return f"ended {short} ({record.name}): {_LOST}"
-
-
-def _end_first_process(home: Home) -> None:
-    pid = home.live_pid()
-    if pid:
-        process.kill_and_wait(pid)
 
 
 def _sweep_links(store: Store) -> list[str]:

@@ -51,6 +51,13 @@ def end(home: Home) -> None:
     cgroups.kill(record.cgroups)
 
 
+def kill_first(home: Home) -> None:
+    """SIGKILL for the first process, whatever the record says; dead already is fine."""
+    pid = home.live_pid()
+    if pid:
+        process.kill_and_wait(pid)
+
+
 def _send(home: Home, number: int) -> bool:
     pid = home.live_pid()
     if not pid:

@@ -4,7 +4,12 @@ Layer ``container``. ``lock`` is held for the length of one operation (start,
 rm ...), so two commands on one container take turns. ``monitor.lock`` is held
 by whoever looks after the container: first its creator, then, through exec,
 the monitor. A container whose monitor.lock is free and which has not ended is
-half-made or abandoned, and ``gc.py`` may sweep it. No lock is global.
+half-made or abandoned, and ``gc.py`` may sweep it.
+
+A lock's file comes after its directory and goes before it. So that no sweep
+takes the moment between for a ruin, whoever makes or removes them stands in the
+``Doorway`` meanwhile, as many as like; a sweep that asks for a lock wants it
+for itself. It is the only lock that is global, and held for microseconds.
 
 Who holds ``lock`` may try monitor.lock, and does not wait for it: the removal
 that follows the end of a --rm container holds monitor.lock and waits for
@@ -17,7 +22,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from minirun.container.state import Home
+from minirun.container.state import Home, Store
 from minirun.errors import NotFound
 from minirun.linux.path import remove_tree
 from minirun.values import TYPE_CHECKING
@@ -58,15 +63,19 @@ class Lock:
     ) -> None:
         self.release()
 
-    def acquire(self, wait: bool) -> bool:
-        """Takes the lock; False when it is held (and not ``wait``) or the container is gone."""
+    def acquire(self, wait: bool, make: bool = False) -> bool:
+        """Takes the lock; False when it is held (and not ``wait``) or the container is gone.
+
+        ``make`` makes the file also for what does not exist (yet, or any more).
+        """
         while True:
             try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0), 0o600)
             except FileNotFoundError:
                 if not self.home.exists():
                     return False
                 os.makedirs(self.home.runtime, 0o711, exist_ok=True)  # gone at the last reboot
+                make = True
                 continue
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -90,6 +99,28 @@ class Lock:
             return os.path.samestat(os.fstat(fd), os.stat(self.path))
         except FileNotFoundError:
             return False
+
+
+class Doorway:
+    """Where locks come and go: ``with Doorway(store):`` to make or remove one."""
+
+    def __init__(self, store: Store, alone: bool = False) -> None:
+        self.place = f"{store.state}/containers"
+        self.how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        self.fd = -1
+
+    def __enter__(self) -> Doorway:
+        self.fd = os.open(self.place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self.fd, self.how)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self.fd)
 
 
 def is_looked_after(home: Home) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from minirun.container import id_ranges, names, signals, specify
-from minirun.container.locks import Lock
+from minirun.container.locks import Doorway, Lock
 from minirun.container.options import Options
 from minirun.container.signals import signal
 from minirun.container.state import Home, Record, Store, reserve_name, timestamp
@@ -85,20 +85,18 @@ def _reserve(store: Store) -> tuple[Home, Lock]:
     """
     for place in (store.root, store.state):
         os.makedirs(f"{place}/containers", 0o711, exist_ok=True)
-    for _ in range(_TRIES):
-        home = store.container(os.urandom(32).hex())
+    home = store.container(os.urandom(32).hex())
+    lock = Lock(home)
+    with Doorway(store):
         os.mkdir(home.runtime, 0o711)
-        lock = Lock(home)
-        if not lock.acquire(wait=True):
-            continue  # a sweep was faster than we were
-        try:
-            os.mkdir(home.data, 0o711)
-        except OSError:
-            Prepared(home, lock).clear()
-            lock.release()
-            raise
-        return home, lock
-    raise MinirunError("no place for a container", "something removes it at once", "stop that `minirun gc`")
+        lock.acquire(wait=True, make=True)
+    try:
+        os.mkdir(home.data, 0o711)
+    except OSError:
+        Prepared(home, lock).clear()
+        lock.release()
+        raise
+    return home, lock
 
 
 def _record(home: Home, options: Options, image: Image) -> Record:

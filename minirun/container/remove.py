@@ -9,7 +9,7 @@ from minirun.container import delete, kill, wait
 from minirun.container.locks import Lock, is_looked_after
 from minirun.container.pause import status_of
 from minirun.container.state import Home, Record
-from minirun.errors import Conflict, NotFound
+from minirun.errors import Conflict, InvalidInput, NotFound
 
 
 def remove(home: Home, force: bool = False, volumes: bool = False) -> None:
@@ -33,7 +33,12 @@ def remove(home: Home, force: bool = False, volumes: bool = False) -> None:
 
 def _remove(home: Home, force: bool, volumes: bool) -> bool:
     """Kills what runs, removes what has ended; False while its monitor has yet to record that."""
-    record = home.record()
+    try:
+        record = home.record()
+    except InvalidInput:
+        if not force:
+            raise
+        return _remove_damaged(home)
     _end(home, record, force)
     if not home.has_exit() and is_looked_after(home):
         return False
@@ -41,6 +46,14 @@ def _remove(home: Home, force: bool, volumes: bool) -> bool:
         record = delete.keep_volumes(home, record)
     delete.end(record)  # without a monitor there may be processes left
     delete.forget(home, record)
+    return True
+
+
+def _remove_damaged(home: Home) -> bool:
+    kill.kill_first(home)
+    if not home.has_exit() and is_looked_after(home):
+        return False
+    delete.forget_damaged(home)
     return True
 
 

@@ -11,7 +11,7 @@ import ctypes
 import errno
 import os
 
-from minirun.linux.libc import raw
+from minirun.linux.libc import NUMBERS, raw
 from minirun.linux.namespace import CloneFlag, join
 from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
@@ -28,6 +28,10 @@ _SIGCHLD = 17
 _SIGKILL = 9
 _CLOSE_RANGE_CLOEXEC = 4
 _LAST_FD = 0xFFFFFFFF
+#: Two signals that the C library keeps to itself: it lets nobody set them, but
+#: its posix_spawn (make uses it) leaves them ignored in the new program.
+_LIBRARYS_OWN = (32, 33)
+_SIGACTION = 32  # the size of the kernel's struct sigaction; all zero is SIG_DFL
 
 
 class _CloneArgs(ctypes.Structure):
@@ -200,9 +204,12 @@ def execve(path: str, args: Sequence[str], env: Sequence[str]) -> NoReturn:
 
 
 @syscall("setsid")
-def setsid() -> None:
-    """Makes the caller the leader of a new session, without a terminal."""
+def setsid() -> bool:
+    """Makes the caller the leader of a new session, without a terminal; False if it leads one."""
+    if os.getsid(0) == os.getpid():
+        return False  # a start that plans anew goes through here twice
     os.setsid()
+    return True
 
 
 @syscall("dup2")
@@ -221,6 +228,8 @@ def stop_ignoring_signals() -> None:
     for number in _signal.valid_signals():
         if _signal.getsignal(number) == _signal.SIG_IGN:
             _signal.signal(number, lambda *_: None)
+    for own in _LIBRARYS_OWN if "rt_sigaction" in NUMBERS else ():
+        raw("rt_sigaction", own, bytes(_SIGACTION), None, 8)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 

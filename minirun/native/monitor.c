@@ -220,6 +220,9 @@ static void become_after(void)
 
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
+	/* The C library keeps two signals to itself; the kernel's struct sigaction, all zero, is SIG_DFL. */
+	for (int number = 32; number <= 33; number++)
+		syscall(SYS_rt_sigaction, number, (long[4]){ 0 }, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	keep_only(&lock, 1);
@@ -247,6 +250,9 @@ static void hear_channel(void)
 {
 	ssize_t length = channel < 0 ? -1 : recv(channel, failure, sizeof failure - 1, MSG_DONTWAIT | MSG_TRUNC);
 
+	/* It died with our packet unread. That is told once, before its last words. */
+	if (length < 0 && channel >= 0 && errno == ECONNRESET)
+		length = recv(channel, failure, sizeof failure - 1, MSG_DONTWAIT | MSG_TRUNC);
 	if (length < 0 && (channel < 0 || errno == EAGAIN))
 		return;
 	if (length > 0 && failure[0] == 'F') {

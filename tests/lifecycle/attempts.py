@@ -125,6 +125,11 @@ def wait_for_all() -> dict[int, int]:
         codes[pid] = os.waitstatus_to_exitcode(status)
 
 
+def exit_code_of(pid: int) -> int:
+    """Waits for the child ``pid`` alone; its exit code or -signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def plan_of(store: Store, options: Options) -> list[Step]:
     """The steps that a start with ``options`` walks."""
     with prepare(store, options) as prepared:
@@ -159,12 +164,12 @@ def disturbed(
         for victim in _victims(whom, asker, command):
             _kill(victim)
         if whom == "command" and command not in codes:
-            codes[command] = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
+            codes[command] = exit_code_of(command)
         if whom in ("peer", "command"):
             _answer(ours)
     ours.close()
     codes |= wait_for_all()
-    return Ended(code=codes[command], said=_text(output), reached=reached)
+    return Ended(code=codes[command], said=text_of(output), reached=reached)
 
 
 def _victims(whom: str, asker: int, command: int) -> list[int]:
@@ -188,7 +193,6 @@ def _answer(ours: socket.socket) -> None:
         pass  # it died of its peer's death meanwhile
 
 
-@_subreaper()
 def failing(store: Store, options: Options, number: int, moment: str, error: int) -> Ended:
     """``minirun run`` whose step ``number`` fails with errno ``error``."""
     reached = mmap.mmap(-1, 1)
@@ -198,9 +202,16 @@ def failing(store: Store, options: Options, number: int, moment: str, error: int
             reached[0] = 1
             raise OSError(error, os.strerror(error))
 
-    command, output = forked(lambda: as_the_command(store, options, fault))
+    ended = finished(lambda: as_the_command(store, options, fault))
+    return replace(ended, reached=bool(reached[0]))
+
+
+@_subreaper()
+def finished(work: Callable[[], int]) -> Ended:
+    """Does ``work`` in a child; returns when all that it has started is over."""
+    command, output = forked(work)
     code = wait_for_all()[command]
-    return Ended(code=code, said=_text(output), reached=bool(reached[0]))
+    return Ended(code=code, said=text_of(output), reached=True)
 
 
 def _asker(ours: socket.socket) -> int:
@@ -265,6 +276,8 @@ def as_the_command(
     except MinirunError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    finally:
+        start.launch = real
 
 
 def last_id() -> str:
@@ -278,7 +291,8 @@ def cgroups_of(id: str) -> list[str]:
     return [f"{tree}/minirun/{id}" for tree in {where.v2, *where.v1.values()} - {""} if id]
 
 
-def _text(output: int) -> str:
+def text_of(output: int) -> str:
+    """What a child of ``forked`` has said."""
     os.lseek(output, 0, os.SEEK_SET)
     with os.fdopen(output, errors="replace") as file:
         return file.read()
@@ -297,7 +311,7 @@ def traces(store: Store) -> set[str]:
             if directory == f"{root}/volumes":
                 names[:] = set(names) - {"kept"}
             found |= {f"{directory}/{name}" for name in (*names, *files)}
-    found.discard(f"{store.root}/volumes")
+    found -= {f"{store.root}/{name}" for name in ("names", "ids", "volumes", "seccomp")}
     found |= {place for place in cgroups_of(last_id()) if os.path.isdir(place)}
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return found | {line for line in mounts if store.root in line or store.state in line}

@@ -14,7 +14,7 @@ from tests.conftest import Minirun
 
 T = TypeVar("T")
 
-PATIENCE = 30.0  # seconds; a machine that is busy is slow, one that hangs is worse
+PATIENCE = 15.0  # seconds; a machine that is busy is slow, one that hangs is worse
 
 
 def run(minirun: Minirun, *words: str, **options: Any) -> subprocess.CompletedProcess[Any]:

@@ -51,7 +51,7 @@ def of_trace(text: str, side: str) -> list[Seen]:
     found = [
         seen
         for each in told
-        if each["side"] == side and each["result"] != "skipped"
+        if each["side"] == side and each["result"] != "skipped" and not each["result"].startswith("-1 ")
         for seen in _translated(Line(each["syscall"], _arguments(each["call"]), each["result"]), {})
     ]
     return _without_parents(found, "self")

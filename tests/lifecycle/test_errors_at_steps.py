@@ -32,9 +32,10 @@ FAILURES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("moment", "error"), FAILURES, ids=[f"{errno.errorcode[error]} {moment}" for moment, error in FAILURES]
+    ("kind", "moment", "error"),
+    [(attempts.everything, *failure) for failure in FAILURES] + [(attempts.plain, *FAILURES[-1])],
+    ids=lambda value: errno.errorcode[value] if isinstance(value, int) else str(value),
 )
-@pytest.mark.parametrize("kind", [attempts.everything, attempts.plain])
 def test_a_failing_step_fails_the_start(
     store: Store,  # noqa: F811
     bystander: int,  # noqa: F811

@@ -91,7 +91,7 @@ def test_ps_for_programs(minirun: Minirun, four: dict[str, str]) -> None:
     rows = {row["names"]: row for row in json.loads(minirun("ps", "-a", "--format", "json").stdout)}
     assert {name: row["id"] for name, row in rows.items()} == four
     assert rows["up"]["command"] == ["sh", "-c", "sleep 1000"]
-    assert Path(f"/proc/{rows['up']['pid']}/cmdline").read_bytes() == b"sh\0-c\0sleep 1000\0"
+    assert Path(f"/proc/{rows['up']['pid']}/cmdline").read_bytes() == b"sleep\0001000\0"  # what sh became
     assert (rows["ended"]["pid"], rows["ended"]["state"]) == (0, "stopped")
     assert rows["held"]["labels"] == {"is": "held"}
     minirun("rm", "-f", *four, check=True)
@@ -130,7 +130,6 @@ def test_inspect_says_what_the_kernel_says(minirun: Minirun, tmp_path: Path) -> 
     seen = proc.mounts(pid)
     assert {mount["target"] for mount in told["mounts"]} == set(seen)
     assert next(m for m in told["mounts"] if m["target"] == "/data")["options"].startswith("ro")
-    assert told["filesystem"]["layers"] == [*told["filesystem"]["layers"]]
     for layer in [*told["filesystem"]["layers"], told["filesystem"]["upperdir"]]:
         assert os.path.isdir(layer)
     assert told["privileges"]["CapEff"] == proc.status(pid)["CapEff"]

@@ -54,7 +54,9 @@ def test_what_the_kernel_was_told(minirun: Minirun) -> None:
     seen = proc.status(pid)
     assert (seen["Cpus_allowed_list"], seen["Mems_allowed_list"]) == ("0", "0")
     # It stands in a group of its own, and so does what exec brings.
-    assert all("/minirun/" in group for name, group in groups.items() if name in ("", "memory", "pids", "cpu"))
+    assert all(
+        "/minirun/" in group for name, group in groups.items() if name in ("", "memory", "pids", "cpu")
+    )
     assert proc.inside(minirun, "limited", "nproc") == ["1"]
 
 
@@ -99,13 +101,19 @@ def test_a_limit_that_cannot_be_had_is_refused(minirun: Minirun) -> None:
 @needs("root", "overlay")
 def test_what_is_killed_with_the_container(minirun: Minirun) -> None:
     """A process that left PID 1's session and hides in another PID namespace dies too: by the group."""
-    pid = proc.start(minirun, "host-pids", "--pid", "host", command=("sh", "-c", "setsid sleep 2000 & exec sleep 1000"))
-    procs = Path(next(iter(group for name, group in proc.groups(pid).items() if name in ("", "pids"))), "cgroup.procs")
+    pid = proc.start(
+        minirun, "host-pids", "--pid", "host", command=("sh", "-c", "setsid sleep 2000 & exec sleep 1000")
+    )
+    procs = Path(
+        next(iter(group for name, group in proc.groups(pid).items() if name in ("", "pids"))), "cgroup.procs"
+    )
     _wait_until(lambda: len(procs.read_text().split()) == 2)
     left = [int(each) for each in procs.read_text().split()]
     minirun("kill", "host-pids", check=True)
     minirun("wait", "host-pids", check=True)
-    assert not wait_for(lambda: {str(each) for each in left if os.path.exists(f"/proc/{each}") and _alive(each)})
+    assert not wait_for(
+        lambda: {str(each) for each in left if os.path.exists(f"/proc/{each}") and _alive(each)}
+    )
 
 
 def _alive(pid: int) -> bool:

@@ -27,7 +27,17 @@ def test_root_by_default(minirun: Minirun) -> None:
     assert {seen[name] for name in ("SigBlk", "SigIgn", "SigCgt", "ShdPnd")} == {"0" * 16}
     # A command by exec is confined as the program is.
     again = proc.table(minirun("exec", "plain", "cat", "/proc/self/status", check=True).stdout)
-    for name in (*sets, "NoNewPrivs", "Seccomp", "Seccomp_filters", "SigIgn", "Uid", "Gid", "Groups", "Umask"):
+    for name in (
+        *sets,
+        "NoNewPrivs",
+        "Seccomp",
+        "Seccomp_filters",
+        "SigIgn",
+        "Uid",
+        "Gid",
+        "Groups",
+        "Umask",
+    ):
         assert again[name] == seen[name], name
     denied = {
         "unshare -U true": "Operation not permitted",
@@ -51,7 +61,16 @@ def test_a_user_with_groups_and_limits(minirun: Minirun) -> None:
     own = int(Path("/proc/self/oom_score_adj").read_text())
     flags = [
         *["-u", "nobody", "--group-add", "1234", "--umask", "027", "--oom-score-adj", str(max(own, 300))],
-        *["--ulimit", "nofile=100:200", "--ulimit", "core=0", "--cap-add", "NET_ADMIN", "--cap-drop", "chown"],
+        *[
+            "--ulimit",
+            "nofile=100:200",
+            "--ulimit",
+            "core=0",
+            "--cap-add",
+            "NET_ADMIN",
+            "--cap-drop",
+            "chown",
+        ],
     ]
     pid = proc.start(minirun, "limited", *flags)
     seen = proc.status(pid)
@@ -66,7 +85,9 @@ def test_a_user_with_groups_and_limits(minirun: Minirun) -> None:
     limits = {line[:26].strip(): line[26:].split()[:2] for line in lines}
     assert limits["Max open files"] == ["100", "200"]
     assert limits["Max core file size"] == ["0", "0"]
-    said = proc.inside(minirun, "limited", "id -u; umask; ulimit -n; ulimit -Hn; touch /bin/x; cat /etc/shadow")
+    said = proc.inside(
+        minirun, "limited", "id -u; umask; ulimit -n; ulimit -Hn; touch /bin/x; cat /etc/shadow"
+    )
     assert said[:4] == ["65534", "0027", "100", "200"]
     assert all("Permission denied" in line or "No such file" in line for line in said[4:])
     assert "Permission denied" in said[4]
@@ -80,7 +101,14 @@ def test_privileged_and_unconfined(minirun: Minirun) -> None:
     assert seen["Seccomp"] == "0"
     script = "mount -t tmpfs x /tmp && echo mounted; test -w /proc/sys/kernel/panic && echo w"
     assert proc.inside(minirun, "mighty", script) == ["mounted", "w"]
-    flags = ["--security-opt", "no-new-privileges=false", "--security-opt", "seccomp=unconfined", "--cap-drop", "all"]
+    flags = [
+        "--security-opt",
+        "no-new-privileges=false",
+        "--security-opt",
+        "seccomp=unconfined",
+        "--cap-drop",
+        "all",
+    ]
     seen = proc.status(proc.start(minirun, "free", *flags))
     assert (seen["NoNewPrivs"], seen["Seccomp"]) == ("0", "0")
     assert {seen[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {"0" * 16}

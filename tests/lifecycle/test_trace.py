@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from minirun.cli import run_line
+from minirun.linux import trial
 from tests.conftest import Minirun
 from tests.lifecycle import strace
 from tests.lifecycle.strace import Seen
@@ -125,6 +128,28 @@ def test_a_terminal_gets_lines_that_fit(minirun: Minirun) -> None:
     assert len(lines) > 50
     assert max(map(len, lines)) <= 90
     assert any(line.endswith("… = 0") for line in lines)
+
+
+@needs("root")
+def test_explain_needs_no_root(minirun: Minirun) -> None:
+    """By a user who may read the store, as it is when minirun makes it."""
+    flags = ["-m", "64m", "--userns", "private", "-v", "data:/data", "--pids-limit", "9", "--network", "none"]
+    words = ["--root", str(minirun.root), "--state", str(minirun.state), "explain", *flags, "busybox", "sh"]
+
+    def explained() -> list[object]:
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            code = run_line(words)  # what it imports may be out of a plain user's reach
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            first = text.getvalue()
+            code |= run_line(words)
+        return [code, first * 2 == text.getvalue(), len(first.splitlines())]
+
+    code, same, lines = trial.in_child(explained)
+    assert (code, same) == (0, True)
+    assert lines > 200
 
 
 def _traced(minirun: Minirun, directory: Path, command: str, *words: str) -> str:

@@ -68,7 +68,7 @@ def test_every_command_is_there_and_helps(name: str) -> None:
 def test_mistakes_have_one_line_each_and_exit_125(
     argv: list[str], what: str, remedy: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(argv) == 125
+    assert cli.run_line(argv) == 125
     out, err = capfd.readouterr()
     assert out == ""
     lines = err.splitlines()
@@ -86,7 +86,7 @@ def test_an_error_owns_its_exit_code(
         raise ProgramNotFound("cannot run 'nope'", "no such program", "check the spelling")
 
     monkeypatch.setattr(cli, "main_of", lambda name: fail)
-    assert cli.run(["run", "busybox", "nope"]) == 127
+    assert cli.run_line(["run", "busybox", "nope"]) == 127
     assert (
         capfd.readouterr().err
         == "minirun: cannot run 'nope'\n  why: no such program\n  try: check the spelling\n"
@@ -97,9 +97,9 @@ def test_debug_shows_the_traceback(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "main_of", lambda name: 1 // 0)
-    assert cli.run(["--debug", "run", "busybox"]) == 125
+    assert cli.run_line(["--debug", "run", "busybox"]) == 125
     assert "Traceback" in capfd.readouterr().err
-    assert cli.run(["run", "busybox", "--debug"]) == 125
+    assert cli.run_line(["run", "busybox", "--debug"]) == 125
     err = capfd.readouterr().err
     assert "Traceback" not in err
     assert "this is a bug in minirun" in err
@@ -113,7 +113,7 @@ def test_interrupts_and_plain_errors(
         raise error
 
     monkeypatch.setattr(cli, "main_of", lambda name: fail)
-    assert cli.run(["run", "busybox"]) == code
+    assert cli.run_line(["run", "busybox"]) == code
 
 
 def test_settings_come_from_flags_then_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +126,8 @@ def test_settings_come_from_flags_then_environment(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cli, "main_of", lambda name: note)
     monkeypatch.delenv("MINIRUN_STATE", raising=False)
     monkeypatch.setenv("MINIRUN_ROOT", "/a")
-    cli.run(["run", "x"])
-    cli.run(["--root", "/b", "--state=/c", "run", "x"])
+    cli.run_line(["run", "x"])
+    cli.run_line(["--root", "/b", "--state=/c", "run", "x"])
     assert seen == [Settings(root="/a", state="/run/minirun"), Settings(root="/b", state="/c")]
 
 
@@ -159,7 +159,7 @@ def test_reading_a_start_imports_nothing_expensive() -> None:
         "import sys; before = set(sys.modules)\n"
         "from minirun import cli\n"
         "cli.main_of = lambda name: lambda settings, options: 0\n"
-        "assert cli.run('--root /x run --rm -it -m 64m -e A=b busybox sh'.split()) == 0\n"
+        "assert cli.run_line('--root /x run --rm -it -m 64m -e A=b busybox sh'.split()) == 0\n"
         f"print(*sorted(({set(EXPENSIVE.split())!r} & set(sys.modules)) - before))"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
