@@ -13,8 +13,8 @@ from minirun.container import monitor, start
 from minirun.container.channel import Channel
 from minirun.container.options import Options
 from minirun.container.prepare import Prepared, prepare
-from minirun.container.state import Exit, Store
-from minirun.errors import Conflict, NotExecutable
+from minirun.container.state import Exit, Home, Store
+from minirun.errors import Conflict, MinirunError
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,15 +39,22 @@ def main(settings: Settings, options: Options) -> int:
         if not options.detach:
             return _foreground(prepared, options, client, pid)
         start.wait_started(client)
-    except NotExecutable:
-        # No program of its own ever ran: it goes, as what fails before the gate does.
+    except MinirunError:
         if not options.rm:
-            from minirun.container.remove import remove
-
-            remove(prepared.home, force=True, volumes=True)
+            _remove_if_it_never_started(prepared.home)
         raise
     print(prepared.home.id)
     return 0
+
+
+def _remove_if_it_never_started(home: Home) -> None:
+    """No program of its own ever ran in it: it goes, as what fails before the gate does."""
+    from minirun.container import remove, wait
+
+    wait.until_recorded(home)
+    ended = home.exit()
+    if ended and ended.error:
+        remove.remove(home, volumes=True)
 
 
 def _get_ready() -> None:

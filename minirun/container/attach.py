@@ -90,6 +90,9 @@ class Session:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+            if self.pidfd >= 0:
+                os.close(self.pidfd)
+                self.pidfd = -1
             if saved is not None:
                 _restore(saved)
 

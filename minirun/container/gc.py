@@ -121,7 +121,6 @@ def _sweep_links(store: Store) -> list[str]:
     for kind, directory in (("name", f"{store.root}/names"), ("user ids from", f"{store.root}/ids")):
         for name in links.names(directory):
             id = links.holder(directory, name)
-            if id and not is_held(store, id):
-                links.give_back(directory, name, id)
+            if id and not is_held(store, id) and links.give_back(directory, name, id):
                 done.append(f"released the {kind} {name}")
     return done

@@ -37,10 +37,10 @@ def stop(home: Home, seconds: float | None = None, number: int | None = None) ->
         return  # nothing runs in it
     patience = record.stopTimeout if seconds is None else seconds
     # The process is watched, not the monitor: that one has places for some clients only.
-    if _send(home, record.stopSignal if number is None else number):
-        if not wait.dies_within(home, None if patience < 0 else patience):
-            end(home)
-            wait.dies_within(home, None)
+    sent = _send(home, record.stopSignal if number is None else number)
+    if sent and not wait.dies_within(home, None if patience < 0 else patience):
+        end(home)
+        wait.dies_within(home, None)
     wait.until_recorded(home)
 
 

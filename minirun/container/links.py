@@ -31,15 +31,17 @@ def holder(directory: str, name: str) -> str:
         return ""
 
 
-def give_back(directory: str, name: str, id: str) -> None:
-    """Gives ``name`` back if ``id`` has it; gone already is fine."""
+def give_back(directory: str, name: str, id: str) -> bool:
+    """Gives ``name`` back if ``id`` has it; whether it had."""
     if holder(directory, name) != id:
-        return
+        return False
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if holder(directory, name) == id:
-            os.unlink(f"{directory}/{name}")
+        if holder(directory, name) != id:
+            return False
+        os.unlink(f"{directory}/{name}")
+        return True
     finally:
         os.close(lock)
 

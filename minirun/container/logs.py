@@ -152,7 +152,7 @@ def moment(text: str) -> str:
     import re
 
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
-    utc = datetime.timezone.utc
+    utc = datetime.UTC
     if re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
         pairs = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
         ago = datetime.timedelta(seconds=sum(float(n) * units[unit] for n, unit in pairs))

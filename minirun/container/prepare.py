@@ -13,7 +13,7 @@ from minirun.container.locks import Doorway, Lock
 from minirun.container.options import Options
 from minirun.container.signals import signal
 from minirun.container.state import Home, Record, Store, reserve_name, timestamp
-from minirun.errors import Conflict, InvalidInput, MinirunError
+from minirun.errors import Conflict, InvalidInput
 from minirun.image import store as images
 from minirun.image.config import check_platform
 from minirun.isolation import cgroups

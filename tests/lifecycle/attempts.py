@@ -116,7 +116,7 @@ def _subreaper() -> Iterator[None]:
 
 def wait_for_all() -> dict[int, int]:
     """Waits until this process has no children; pid -> exit code or -signal."""
-    codes = {}
+    codes: dict[int, int] = {}
     while True:
         try:
             pid, status = os.waitpid(-1, 0)
@@ -265,7 +265,7 @@ def as_the_command(
 
     def launch(home: Home, *args: Any, **more: Any) -> Any:
         _id[:] = home.id.encode()
-        return real(home, *args, fault=fault, **more)
+        return real(home, *args, **{**more, "fault": fault})
 
     start.launch = launch
     try:

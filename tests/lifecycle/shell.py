@@ -5,6 +5,7 @@ The streams here are bytes and end where they end; nothing waits longer than PAT
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -78,3 +79,9 @@ def state(minirun: Minirun, name: str) -> str:
 def ids(minirun: Minirun) -> list[str]:
     """Every container there is, as `ps -aq` shows it."""
     return minirun("ps", "-aq", check=True).stdout.split()
+
+
+def volumes(minirun: Minirun) -> set[str]:
+    """Every volume of the store; other tests may have left some."""
+    place = minirun.root / "volumes"
+    return set(os.listdir(place)) if place.is_dir() else set()

@@ -6,6 +6,8 @@ sweep itself. What kills is in interruptions.py.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +53,24 @@ def test_killed_while_it_removes(store: Store, bystander: int, marks: Path) -> N
     """rm of an ended container, and rm -f of a running one."""
     removed_when_killed(store, ended(store, marks), lambda home: remove(home, volumes=True))
     removed_when_killed(store, running(store, marks), lambda home: remove(home, force=True, volumes=True))
+
+
+def test_killed_while_it_removes_all_but_the_volumes(store: Store, marks: Path) -> None:  # noqa: F811
+    """rm without -v: gc finishes what was asked for, and no more."""
+    make = ended(store, marks)
+    count = Killer()
+    home = make()
+    assert interrupted(lambda: done(remove, home), count).code == 0
+    for killer in each_moment(COMMAND, count.count(COMMAND)):
+        home = make()
+        (volume,) = home.record().anonymousVolumes
+        interrupted(lambda home=home: done(remove, home), killer)  # type: ignore[misc]
+        gc(store)
+        assert os.path.isdir(f"{store.root}/volumes/{volume}"), killer.at
+        if home.exists():
+            remove(home)
+        shutil.rmtree(f"{store.root}/volumes/{volume}")
+    assert store.ids() == []
 
 
 def test_killed_after_a_container_with_rm(store: Store, bystander: int, marks: Path) -> None:  # noqa: F811

@@ -110,9 +110,7 @@ def test_fifty_on_one(minirun: Minirun, store: Store) -> None:  # noqa: F811
     minirun(*detached("one", command=POLITE), check=True)
     ready(minirun, "one")
     with sweeping(store):
-        done = at_once(
-            minirun, *[("exec", "one", "sh", "-c", f"echo {n}; exit {n}") for n in range(MANY)]
-        )
+        done = at_once(minirun, *[("exec", "one", "sh", "-c", f"echo {n}; exit {n}") for n in range(MANY)])
         assert [(each.code, each.out) for each in done] == [(n, f"{n}\n") for n in range(MANY)], done
         waiting = [minirun.popen("wait", "one", stdout=subprocess.PIPE, text=True) for _ in range(MANY)]
         stopped = at_once(minirun, *[("stop", "one")] * MANY)

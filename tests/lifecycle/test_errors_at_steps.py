@@ -34,7 +34,7 @@ FAILURES = [
 @pytest.mark.parametrize(
     ("kind", "moment", "error"),
     [(attempts.everything, *failure) for failure in FAILURES] + [(attempts.plain, *FAILURES[-1])],
-    ids=lambda value: errno.errorcode[value] if isinstance(value, int) else str(value),
+    ids=lambda value: errno.errorcode[value] if isinstance(value, int) else getattr(value, "__name__", value),
 )
 def test_a_failing_step_fails_the_start(
     store: Store,  # noqa: F811

@@ -31,7 +31,8 @@ Kind = Callable[[Path], Options]
 
 @pytest.fixture
 def store(minirun: Minirun) -> Store:
-    """The session's store."""
+    """The session's store, in which everything is made that stays: directories, a filter."""
+    minirun("run", "--rm", "--network", "none", "--userns", "private", "busybox", "true", check=True)
     return Store(root=str(minirun.root), state=str(minirun.state))
 
 

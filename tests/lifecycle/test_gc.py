@@ -158,7 +158,9 @@ def test_after_a_reboot(minirun: Minirun, store: Store) -> None:  # noqa: F811
     """/run is empty then: what had ended is as before, what ran has ended, --rm is removed."""
     minirun("run", "--name", "ended", "--network", "none", "busybox", "sh", "-c", "echo once more; exit 3")
     start(minirun)
-    minirun("run", "-d", "--rm", "--name", "brief", "--network", "none", "busybox", "sleep", "1000", check=True)
+    minirun(
+        "run", "-d", "--rm", "--name", "brief", "--network", "none", "busybox", "sleep", "1000", check=True
+    )
     for name in ("c0", "brief"):
         die_unseen(store.find(name))
         cgroups.remove(store.find(name).record().cgroups)
@@ -253,7 +255,18 @@ def test_the_shared_cgroup_goes_with_the_last_container(
 ) -> None:
     """It is there as long as one container is, and comes again with the next."""
     for name in ("one", "two"):
-        minirun("run", "--name", name, "--network", "none", "--cgroup-parent", above, "busybox", "true", check=True)
+        minirun(
+            "run",
+            "--name",
+            name,
+            "--network",
+            "none",
+            "--cgroup-parent",
+            above,
+            "busybox",
+            "true",
+            check=True,
+        )
     minirun("rm", "one", check=True)
     start(minirun, "--cgroup-parent", above)
     minirun("rm", "two", check=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from minirun import native
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
@@ -154,3 +155,36 @@ def test_under_init_the_missing_program_is_missed_as_well(minirun: Minirun) -> N
         127,
         "minirun: cannot run 'nope': no such program in the container",
     )
+
+
+@pytest.mark.parametrize("flags", [[], ["-d"], ["--rm"], ["-d", "--rm"]])
+def test_a_program_that_only_the_kernel_refuses_leaves_nothing(
+    minirun: Minirun, programs: Path, flags: list[str]
+) -> None:
+    """It passed the look at `create`; execve(2) has the last word. `create` and `start` keep it."""
+    words = ["--network", "none", "-v", "/anonymous", "-v", f"{programs}:/x:ro"]
+    before = shell.volumes(minirun)
+    done = minirun("run", *flags, *words, "busybox", "/x/foreign")
+    assert (done.returncode, done.stdout) == (126, "")
+    shell.until("it is gone", lambda: shell.ids(minirun) == [])
+    assert shell.volumes(minirun) == before
+
+
+def test_no_right_to_execute(minirun: Minirun, programs: Path) -> None:
+    shutil.copy(native.path("init"), programs / "static")
+    place = f"{programs}:/x"
+    minirun("create", "--network", "none", "--name", "box", "-v", f"{place}:noexec", "busybox", "/x/static")
+    for _ in range(2):
+        done = minirun("start", "-a", "box")
+        assert done.returncode == 126
+        assert (
+            "minirun: cannot run '/x/static': permission denied\n  why: /x/static: its mode does not"
+            in done.stderr
+        )
+        assert minirun("wait", "box").stdout == "126\n"
+    (programs / "static").chmod(0o700)
+    done = shell.run(minirun, "-u", "nobody", "-v", place, "busybox", "/x/static")
+    assert done.returncode == 126
+    assert (
+        shell.run(minirun, "-v", place, "busybox", "/x/static").returncode == 125
+    )  # init says how it is used

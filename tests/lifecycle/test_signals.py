@@ -85,5 +85,6 @@ def _kill_until_heard(minirun: Minirun, process: subprocess.Popen[bytes]) -> boo
     import select
 
     minirun("kill", "-s", "USR1", "box", check=True)
+    assert process.stdout
     ready, _, _ = select.select([process.stdout], [], [], 0.2)
     return bool(ready) and shell.line(process) in ("USR1", "HUP")

@@ -117,6 +117,7 @@ def test_all_of_a_container_dies_with_its_first_process(minirun: Minirun) -> Non
 
 
 def test_rm(minirun: Minirun) -> None:
+    before = shell.volumes(minirun)
     _start(minirun, "-v", "/data")
     done = minirun("rm", "box")
     assert (done.returncode, done.stdout) == (125, "")
@@ -130,12 +131,12 @@ def test_rm(minirun: Minirun) -> None:
     assert shell.ids(minirun) == []
     for place in (minirun.root, minirun.state):
         assert os.listdir(place / "containers") == []
-    assert len(os.listdir(minirun.root / "volumes")) == 1  # without -v it stays, as docker's
-    for path in (minirun.root / "volumes").iterdir():
-        assert os.system(f"rm -r {path}") == 0
+    (left,) = shell.volumes(minirun) - before  # without -v it stays, as docker's
+    minirun("volume", "rm", left, check=True)
 
 
 def test_rm_of_several(minirun: Minirun) -> None:
+    before = shell.volumes(minirun)
     minirun("create", "--network", "none", "--name", "made", "busybox", "true", check=True)
     minirun("run", "--network", "none", "--name", "ended", "-v", "/data", "busybox", "true", check=True)
     minirun("run", "-d", "--rm", "--network", "none", "--name", "box", "busybox", "sleep", "1000", check=True)
@@ -144,7 +145,7 @@ def test_rm_of_several(minirun: Minirun) -> None:
     forced = minirun("rm", "-f", "nobody", "box", timeout=20)
     assert (forced.returncode, forced.stdout, forced.stderr) == (0, "box\n", "")
     assert shell.ids(minirun) == []
-    assert os.listdir(minirun.root / "volumes") == []
+    assert shell.volumes(minirun) == before
 
 
 def test_rm_of_a_container_whose_command_is_suspended(minirun: Minirun) -> None:

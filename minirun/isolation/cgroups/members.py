@@ -126,6 +126,12 @@ def _turn(switch: dict[bool, tuple[str, str]], on: bool, seconds: float) -> None
     deadline = time.monotonic() + seconds
     while frozen([directory]) != on:
         left = deadline - time.monotonic()
+        if on and cgroup.read(path) in ("", switch[False][1]):
+            raise MinirunError(
+                "the processes do not stand still",
+                "somebody thawed or ended them at the same time",
+                "minirun ps -a shows whether they run",
+            )
         if left <= 0:
             cgroup.write(*switch[False])
             raise MinirunError(
