@@ -8,18 +8,18 @@ waits, both ways, and neither direction waits for the other.
 
 from __future__ import annotations
 
+import _socket  # the C module: importing socket costs 9 ms
 import os
 import select
 import struct
-
-import _socket  # the C module: importing socket costs 9 ms
 
 from minirun.container import channel as channels
 from minirun.container import monitor
 from minirun.container.channel import Channel
 from minirun.container.detach import Detached, Watch
+from minirun.container.files import parse
 from minirun.container.signals import signal
-from minirun.container.state import Exit, Home, parse
+from minirun.container.state import Exit, Home
 from minirun.errors import MinirunError, UsageError
 from minirun.linux import process
 from minirun.values import TYPE_CHECKING

@@ -21,10 +21,9 @@ See unix(7). Read ``container/create.py`` next.
 
 from __future__ import annotations
 
+import _socket  # the C module: importing socket costs 9 ms
 import os
 import struct
-
-import _socket  # the C module: importing socket costs 9 ms
 
 from minirun import errors, json_quick
 from minirun.errors import MinirunError
@@ -32,7 +31,7 @@ from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    pass
 
 HOST_SIDE_DONE = b"H"
 READY = b"R"
@@ -189,11 +188,11 @@ def failure(told: dict[str, str | int]) -> MinirunError:
     return kind(what, why, remedy)
 
 
-def raise_if_failed(phase: bytes, payload: bytes) -> None | NoReturn:
+def raise_if_failed(phase: bytes, payload: bytes) -> None:
     """Raises what a FAILED packet carries; other phases pass."""
     if phase == FAILED:
         raise failure_in(payload)
-    return None
+    return
 
 
 def inheritable(fd: int) -> int:

@@ -18,9 +18,8 @@ Read ``plan.py`` for the list, ``channel.py`` for the phases.
 
 from __future__ import annotations
 
-import os
-
 import _socket  # the C module: importing socket costs 9 ms
+import os
 
 from minirun import native
 from minirun.container import channel as channels

@@ -18,8 +18,10 @@ import errno
 import os
 
 from minirun.container import id_ranges
+from minirun.container.files import timestamp
 from minirun.container.locks import Doorway
-from minirun.container.state import Exit, Home, Record, release_name, release_names, timestamp
+from minirun.container.names import release_name, release_names
+from minirun.container.state import Exit, Home, Record
 from minirun.isolation import cgroups
 from minirun.linux.path import remove_tree
 

@@ -21,7 +21,8 @@ import time
 
 from minirun.container import delete, kill, links
 from minirun.container.locks import Doorway, Lock, is_looked_after
-from minirun.container.state import Home, Store, is_held
+from minirun.container.names import is_held
+from minirun.container.state import Home, Store
 from minirun.errors import MinirunError
 from minirun.image import temporary
 from minirun.isolation import cgroups, syscall_filter

@@ -5,7 +5,7 @@ container's id. symlink(2) makes it or refuses in one step, so of two takers
 one wins, and no lock is needed. Giving back is two steps, look and unlink(2);
 between them another could give the same back and a third take it, whose link
 would be unlinked then. So who gives back holds a flock(2) on the directory.
-Read ``id_ranges.py`` and ``state.reserve_name`` next.
+Read ``id_ranges.py`` and ``names.py`` next.
 """
 
 from __future__ import annotations

@@ -1,17 +1,24 @@
-"""Names for containers that were given none: an adjective and a tool.
+"""Names of containers: checked, taken, given back, and invented where none was given.
 
-A name is easier to type than 64 hexadecimal digits. It stands on nothing;
-``state.py`` sees to it that no two containers bear the same.
+Layer ``container``. A name is easier to type than 64 hexadecimal digits. It is
+a link to the id (``links.py``), so no two containers ever bear the same.
 """
 
 from __future__ import annotations
 
 import os
 
+from minirun.container import links
+from minirun.errors import Conflict, InvalidInput
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from minirun.container.state import Store
+
+_TRIES = 8
+
 
 ADJECTIVES = (
     "able agile airy amber ample apt azure balmy bold brave bright brisk calm candid clear clever cosy "
@@ -43,3 +50,52 @@ def random_name(taken: Callable[[str], bool] = lambda name: False) -> str:
         if not taken(name):
             return name
     return os.urandom(8).hex()
+
+
+def reserve_name(store: Store, name: str, id: str) -> None:
+    """Takes ``name`` for ``id``, atomically. Raises Conflict when it is taken.
+
+    Who takes one has its directories already, and who goes gives the name back
+    before the last of them: a name behind which there are none is nobody's.
+    """
+    check_name(name)
+    os.makedirs(f"{store.root}/names", exist_ok=True)
+    for _ in range(_TRIES):
+        if links.take(f"{store.root}/names", name, id):
+            return
+        holder = store.id_of_name(name) or ""
+        if is_held(store, holder):
+            break
+        release_name(store, name, holder)  # a crashed creator's
+    raise Conflict(
+        f"the name '{name}' is in use",
+        f"by container {holder[:12]}",
+        f"choose another --name, or remove that one: minirun rm {name}",
+    )
+
+
+def is_held(store: Store, id: str) -> bool:
+    """Whether any directory of the container ``id`` is left."""
+    home = store.container(id)
+    return bool(id) and (os.path.isdir(home.runtime) or os.path.isdir(home.data))
+
+
+def release_name(store: Store, name: str, id: str) -> None:
+    """Gives the name back if ``id`` still has it."""
+    links.give_back(f"{store.root}/names", name, id)
+
+
+def release_names(store: Store, id: str) -> None:
+    """Gives back whatever name ``id`` has."""
+    links.give_back_all(f"{store.root}/names", id)
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidInput unless ``name`` is one that docker would take."""
+    plain_name = name.replace("_", "").replace(".", "").replace("-", "")
+    if len(name) < 2 or not name.isascii() or not plain_name.isalnum() or not name[0].isalnum():
+        raise InvalidInput(
+            f"'{name}' cannot be a container's name",
+            "a name is a letter or digit, then letters, digits, '_', '.' or '-'; two at least",
+            "choose another --name",
+        )

@@ -19,8 +19,8 @@ from minirun.isolation import (
     overlay,
     privileges,
     rlimits,
-    sysctls,
     syscall_filter,
+    sysctls,
     users,
 )
 from minirun.linux import credentials, path, process, terminal

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 
 from minirun.container import id_ranges, names, signals, specify
+from minirun.container.files import timestamp
 from minirun.container.locks import Doorway, Lock
 from minirun.container.options import Options
 from minirun.container.signals import signal
-from minirun.container.state import Home, Record, Store, reserve_name, timestamp
+from minirun.container.state import Home, Record, Store
 from minirun.errors import Conflict, InvalidInput
 from minirun.image import store as images
 from minirun.image.config import check_platform
@@ -147,16 +148,16 @@ def _kill_file(spec: Spec, where: Layout) -> str:
 
 def _take_name(home: Home, options: Options) -> str:
     if options.name:
-        reserve_name(home.store, options.name, home.id)
+        names.reserve_name(home.store, options.name, home.id)
         return options.name
     for _ in range(_TRIES):
         name = names.random_name()
         try:
-            reserve_name(home.store, name, home.id)
+            names.reserve_name(home.store, name, home.id)
             return name
         except Conflict:
             continue
-    reserve_name(home.store, home.id[:12], home.id)
+    names.reserve_name(home.store, home.id[:12], home.id)
     return home.id[:12]
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import select
 
-from minirun.container import create, monitor
 from minirun.container import channel as channels
+from minirun.container import create, monitor
 from minirun.container.channel import Channel
 from minirun.container.locks import Lock, is_looked_after
 from minirun.container.state import Home, Record

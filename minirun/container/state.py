@@ -21,32 +21,21 @@ The status is derived, never stored: it cannot be wrong after a crash.
 
     (creating ->) created -> running <-> paused -> stopped
 
-Every file is written under another name (NAME.new) and renamed. Read
-``locks.py`` next.
+``files.py`` has how each file is written; read ``locks.py`` next.
 """
 
 from __future__ import annotations
 
 import os
 
-from minirun import json_quick
-from minirun.container import links
-from minirun.errors import Conflict, InvalidInput, NotFound
+from minirun.container.files import UNFINISHED, parse, read, remove_file, write_json
+from minirun.errors import Conflict, NotFound
 from minirun.linux import process
 from minirun.spec import Spec
-from minirun.values import TYPE_CHECKING, Value, plain, revive
+from minirun.values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TypeVar
-
-    T = TypeVar("T")
-
-
-_TRIES = 8
-
-#: What a file is called while it is written; the monitor does it the same way.
-UNFINISHED = ".new"
 
 
 class Record(Value):
@@ -270,109 +259,6 @@ class Home(Value):
                 "minirun ps -a lists what is there",
             )
         return raw
-
-
-def reserve_name(store: Store, name: str, id: str) -> None:
-    """Takes ``name`` for ``id``, atomically. Raises Conflict when it is taken.
-
-    Who takes one has its directories already, and who goes gives the name back
-    before the last of them: a name behind which there are none is nobody's.
-    """
-    check_name(name)
-    os.makedirs(f"{store.root}/names", exist_ok=True)
-    for _ in range(_TRIES):
-        if links.take(f"{store.root}/names", name, id):
-            return
-        holder = store.id_of_name(name) or ""
-        if is_held(store, holder):
-            break
-        release_name(store, name, holder)  # a crashed creator's
-    raise Conflict(
-        f"the name '{name}' is in use",
-        f"by container {holder[:12]}",
-        f"choose another --name, or remove that one: minirun rm {name}",
-    )
-
-
-def is_held(store: Store, id: str) -> bool:
-    """Whether any directory of the container ``id`` is left."""
-    home = store.container(id)
-    return bool(id) and (os.path.isdir(home.runtime) or os.path.isdir(home.data))
-
-
-def release_name(store: Store, name: str, id: str) -> None:
-    """Gives the name back if ``id`` still has it."""
-    links.give_back(f"{store.root}/names", name, id)
-
-
-def release_names(store: Store, id: str) -> None:
-    """Gives back whatever name ``id`` has."""
-    links.give_back_all(f"{store.root}/names", id)
-
-
-def check_name(name: str) -> None:
-    """Raises InvalidInput unless ``name`` is one that docker would take."""
-    plain_name = name.replace("_", "").replace(".", "").replace("-", "")
-    if len(name) < 2 or not name.isascii() or not plain_name.isalnum() or not name[0].isalnum():
-        raise InvalidInput(
-            f"'{name}' cannot be a container's name",
-            "a name is a letter or digit, then letters, digits, '_', '.' or '-'; two at least",
-            "choose another --name",
-        )
-
-
-def write_json(path: str, value: object) -> None:
-    """Writes ``value`` as JSON under a temporary name, then renames it.
-
-    The temporary name is always the same: there is one writer, and the next
-    one writes over what it did not finish.
-    """
-    temporary = path + UNFINISHED
-    try:
-        with open(temporary, "w") as file:
-            file.write(json_quick.dumps(plain(value)))
-        os.rename(temporary, path)
-    except OSError:
-        remove_file(temporary)
-        raise
-
-
-def parse(raw: bytes, kind: type[T], path: str) -> T:
-    """The record that minirun wrote to ``path``. Raises InvalidInput when it is damaged."""
-    try:
-        return revive(json_quick.loads(raw), kind)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InvalidInput(
-            f"{path} is damaged",
-            f"{type(error).__name__}: {error}",
-            "minirun rm -f the container, or remove that file's folder",
-        ) from error
-
-
-def read(path: str) -> bytes | None:
-    """The file's content, None when it is not there."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def remove_file(path: str) -> None:
-    """Unlinks ``path``; gone already is fine."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-
-
-def timestamp() -> str:
-    """Now, as RFC 3339 with nanoseconds, UTC."""
-    import time
-
-    now = time.time_ns()
-    seconds, rest = divmod(now, 10**9)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
 
 
 def every(store: Store) -> Iterator[Home]:

@@ -11,8 +11,9 @@ import time
 
 from minirun.container import attach, monitor
 from minirun.container.channel import Channel
+from minirun.container.files import parse
 from minirun.container.locks import Lock, is_looked_after
-from minirun.container.state import Exit, Home, parse
+from minirun.container.state import Exit, Home
 from minirun.errors import NotFound
 from minirun.linux import process
 

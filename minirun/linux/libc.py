@@ -43,8 +43,24 @@ GENERIC = {
 
 #: Those that differ: the older calls that glibc has no wrapper for.
 _BY_MACHINE = {
-    "x86_64": {"pivot_root": 155, "seccomp": 317, "bpf": 321, "capset": 126, "capget": 125, "keyctl": 250, "rt_sigaction": 13},
-    "aarch64": {"pivot_root": 41, "seccomp": 277, "bpf": 280, "capset": 91, "capget": 90, "keyctl": 219, "rt_sigaction": 134},
+    "x86_64": {
+        "pivot_root": 155,
+        "seccomp": 317,
+        "bpf": 321,
+        "capset": 126,
+        "capget": 125,
+        "keyctl": 250,
+        "rt_sigaction": 13,
+    },
+    "aarch64": {
+        "pivot_root": 41,
+        "seccomp": 277,
+        "bpf": 280,
+        "capset": 91,
+        "capget": 90,
+        "keyctl": 219,
+        "rt_sigaction": 134,
+    },
 }
 
 NUMBERS: dict[str, int] = {**GENERIC, **_BY_MACHINE.get(os.uname().machine, {})}

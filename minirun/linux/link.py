@@ -5,10 +5,9 @@ Layer ``linux``. One ioctl, see netdevice(7).
 
 from __future__ import annotations
 
+import _socket  # the C module: importing socket costs 9 ms
 import fcntl
 import struct
-
-import _socket  # the C module: importing socket costs 9 ms
 
 from minirun.steps import syscall
 

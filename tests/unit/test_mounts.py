@@ -232,7 +232,7 @@ def test_rootfs_propagation_is_checked(word: str) -> None:
 def test_pivot_leaves_no_way_back() -> None:
     """The old root is detached, and nobody stands in it."""
     calls = shown(mounts.pivot(make_spec()))
-    assert calls == ['fchdir(<rootfs>)', 'pivot_root(".", ".")', 'umount2(".", MNT_DETACH)', 'chdir("/")']
+    assert calls == ["fchdir(<rootfs>)", 'pivot_root(".", ".")', 'umount2(".", MNT_DETACH)', 'chdir("/")']
     assert shown(mounts.pivot(make_spec(rootfsPropagation="rshared")))[-1] == (
         'mount(NULL, "/", NULL, MS_REC|MS_SHARED, NULL)'
     )

@@ -11,10 +11,9 @@ import pytest
 from minirun.cli import quick
 from minirun.cli.flags import TABLES
 from minirun.container import specify_mounts
-from minirun.container.names import random_name
+from minirun.container.names import check_name, random_name
 from minirun.container.options import Options, check
 from minirun.container.specify import Lent, spec_of
-from minirun.container.state import check_name
 from minirun.errors import Conflict, InvalidInput, MinirunError, Unsupported, UsageError
 from minirun.image.config import ImageConfig
 from minirun.linux import capability
