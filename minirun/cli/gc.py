@@ -19,16 +19,23 @@ def command(settings: Settings) -> int:
     holds, half-made images, layers that no image needs. Running containers are
     left alone. The exit code is 125 where something could not be swept.
     """
-    from minirun.cli.rmi import layers_in_use
     from minirun.cli.several import store_of
     from minirun.container.gc import gc
-    from minirun.image.remove import gc as gc_images
 
-    done = gc(store_of(settings))
-    done += [
-        f"removed {path}: no image needs it"
-        for path in gc_images(settings.root, lambda: layers_in_use(settings))
-    ]
+    done = gc(store_of(settings)) + _images(settings)
     for line in done:
         print(line)
     return 125 if any(line.startswith("cannot ") for line in done) else 0
+
+
+def _images(settings: Settings) -> list[str]:
+    """What no image needs; nothing while a container does not say which layers it has."""
+    from minirun.cli.rmi import layers_in_use
+    from minirun.errors import MinirunError
+    from minirun.image.remove import gc
+
+    try:
+        removed = gc(settings.root, lambda: layers_in_use(settings))
+    except MinirunError as error:
+        return [f"cannot sweep the images: {error.what}"]
+    return [f"removed {path}: no image needs it" for path in removed]

@@ -225,6 +225,8 @@ def test_a_damaged_record(minirun: Minirun, store: Store) -> None:  # noqa: F811
     os.symlink("0" * 64, f"{store.root}/names/nobody")
     done = minirun("gc")
     assert "released the name nobody" in done.stdout
+    assert "cannot sweep the images" in done.stdout  # whose layers it has is not to be read
+    assert done.returncode == 125
     assert "is damaged" in minirun("rm", "c0").stderr
     minirun("rm", "-f", "c0", check=True)
     assert attempts.traces(store) - clean == set()
