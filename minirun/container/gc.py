@@ -38,7 +38,7 @@ PATIENCE = 2.0
 def gc(store: Store) -> list[str]:
     """Sweeps everything; a line for each thing that was done, or that could not be done."""
     done = []
-    os.makedirs(f"{store.state}/containers", 0o711, exist_ok=True)
+    os.makedirs(f"{store.state}/containers", 0o700, exist_ok=True)
     for id in store.ids():
         try:
             done.append(sweep(store.container(id)))
@@ -71,7 +71,7 @@ def _take(lock: Lock, home: Home) -> bool:
                 return False  # removed since it was listed
             if home.exists() and home.has_exit() and not home.record().remove:
                 return False  # ended before the last boot
-            os.makedirs(home.runtime, 0o711, exist_ok=True)
+            os.makedirs(home.runtime, 0o700, exist_ok=True)
         return lock.acquire(wait=False, make=True)
 
 

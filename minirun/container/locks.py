@@ -74,7 +74,7 @@ class Lock:
             except FileNotFoundError:
                 if not self.home.exists():
                     return False
-                os.makedirs(self.home.runtime, 0o711, exist_ok=True)  # gone at the last reboot
+                os.makedirs(self.home.runtime, 0o700, exist_ok=True)  # gone at the last reboot
                 make = True
                 continue
             try:

@@ -84,15 +84,17 @@ def _reserve(store: Store) -> tuple[Home, Lock]:
     Whatever else it takes (a name, ids), it takes after the directories: what
     is held by an id without a directory is free.
     """
-    for place in (store.root, store.state):
-        os.makedirs(f"{place}/containers", 0o711, exist_ok=True)
+    # For root alone: a set-user-ID program that a container's root has made
+    # must not be within the reach of the host's users (CVE-2021-41091).
+    for place in (f"{store.root}/containers", f"{store.state}/containers", f"{store.root}/volumes"):
+        os.makedirs(place, 0o700, exist_ok=True)
     home = store.container(os.urandom(32).hex())
     lock = Lock(home)
     with Doorway(store):
-        os.mkdir(home.runtime, 0o711)
+        os.mkdir(home.runtime, 0o700)
         lock.acquire(wait=True, make=True)
     try:
-        os.mkdir(home.data, 0o711)
+        os.mkdir(home.data, 0o700)
     except OSError:
         Prepared(home, lock).clear()
         lock.release()

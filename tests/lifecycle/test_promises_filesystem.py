@@ -209,3 +209,20 @@ def hostile(minirun: Minirun, tmp_path: Path, rootfs: Path, links: Mapping[str, 
     name = f"hostile:{abs(hash(tuple(links.items())))}"
     minirun("import", str(file), name, check=True)
     return name
+
+
+@needs("root", "overlay")
+def test_what_a_container_writes_is_out_of_reach_for_the_hosts_users(minirun: Minirun) -> None:
+    """Its root can make a set-user-ID program; CVE-2021-41091 was such a one, run from outside."""
+    script = (
+        "cp /bin/busybox /tmp/mine; chmod 4755 /tmp/mine; cp /bin/busybox /data/mine; chmod 4755 /data/mine"
+    )
+    minirun("run", "--name", "maker", "-v", "reach:/data", "busybox", "sh", "-c", script, check=True)
+    root = minirun.root
+    (made,) = root.glob("containers/*/upper/tmp/mine")
+    for program in (made, root / "volumes/reach/_data/mine"):
+        assert program.stat().st_mode & 0o7777 == 0o4755
+        with pytest.raises(PermissionError):
+            subprocess.run([program], user=65534, group=65534, extra_groups=[], check=False)
+    minirun("rm", "maker", check=True)
+    minirun("volume", "rm", "reach", check=True)
