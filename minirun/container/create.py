@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from minirun.steps import Call, Step
 
 _BACKLOG = 16
-_TRIES = 8
+_TRIES = 32
 
 
 class Launch(Value):

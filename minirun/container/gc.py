@@ -47,8 +47,9 @@ def gc(store: Store) -> list[str]:
     done += _sweep_links(store)
     done += [f"removed {path}: half-made" for path in temporary.sweep(store.root)]
     done += [f"removed {path}: out of use" for path in syscall_filter.sweep(f"{store.root}/seccomp")]
-    where = layout()
-    cgroups.remove_parents([f"{tree}/minirun/" for tree in (where.v2, *where.v1.values()) if tree])
+    if not store.ids():  # else one of them may be about to start below these
+        where = layout()
+        cgroups.remove_parents([f"{tree}/minirun/" for tree in (where.v2, *where.v1.values()) if tree])
     return [line for line in done if line]
 
 

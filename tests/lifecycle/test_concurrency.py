@@ -137,7 +137,7 @@ def test_one_of_several_starts_wins(minirun: Minirun, store: Store) -> None:  # 
         with sweeping(store):
             done = at_once(minirun, *[("start", "one")] * 10)
             assert Counter(each.code for each in done) == {0: 1, 125: 9}, done
-            assert all("cannot be started" in each.err for each in done if each.code)
+            assert all("cannot be started" in each.err for each in done if each.code), done
         minirun("stop", "-t", "0", "one", check=True)
 
 
