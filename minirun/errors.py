@@ -14,10 +14,12 @@ failed, why, and what to do about it.
     +-- ProgramNotFound        127  there is no such program in the container
 
 The numbers are docker's: 125, 126, 127, and 128+N for a program that died of
-signal N.
+signal N. ``reason`` and ``hint``, below, say an errno in words.
 """
 
 from __future__ import annotations
+
+import os
 
 
 class MinirunError(Exception):
@@ -95,3 +97,31 @@ BY_NAME: dict[str, type[MinirunError]] = {
         ProgramNotFound,
     )
 }
+
+
+def reason(error: OSError) -> str:
+    """``ENOENT (No such file or directory)``."""
+    import errno
+
+    number = error.errno or 0
+    name = errno.errorcode.get(number, str(number))
+    text = os.strerror(number) if number else str(error)
+    place = f": {error.filename}" if error.filename else ""
+    return f"{name} ({text}){place}"
+
+
+def hint(error: OSError) -> str:
+    """What to do about an errno, where the call itself did not say."""
+    import errno
+
+    given = getattr(error, "remedy", "")
+    if given:
+        return str(given)
+    return {
+        errno.EPERM: "run it as root, or look at `minirun doctor`",
+        errno.EACCES: "run it as root; with --userns, let others pass to the store (chmod o+x above it)",
+        errno.ENOSPC: "free some space, or raise the limit (user.max_*_namespaces counts too)",
+        errno.ENOMEM: "free some memory, or raise the limit",
+        errno.ENOSYS: "this kernel is too old: look at `minirun doctor`",
+        errno.EINVAL: "look at `minirun doctor`: the kernel may lack a feature",
+    }.get(error.errno or 0, "look at `minirun explain` for the step, and at its man page")

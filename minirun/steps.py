@@ -20,11 +20,11 @@ from __future__ import annotations
 import os
 import time
 
-from minirun.errors import MinirunError, StepFailed
+from minirun.errors import MinirunError, StepFailed, hint, reason
 from minirun.values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -109,10 +109,10 @@ def syscall(name: str, manual: str = "", show: Callable[..., str] | None = None)
     """
 
     def mark(function: F) -> F:
-        function.syscall = name  # type: ignore[attr-defined]
-        function.manual = manual or f"{name}(2)"  # type: ignore[attr-defined]
+        function.syscall = name  # type: ignore[attr-defined]  # a function takes any mark
+        function.manual = manual or f"{name}(2)"  # type: ignore[attr-defined]  # as above
         if show is not None:
-            function.show = show  # type: ignore[attr-defined]
+            function.show = show  # type: ignore[attr-defined]  # as above
         return function
 
     return mark
@@ -233,39 +233,6 @@ class Walk:
         if call.name != "clone3" or outcome:  # it returns twice: told once, by the parent
             self.trace(number, step, told, _outcome(outcome), _microseconds(start))
         return outcome
-
-
-def steps_of(parts: Iterable[Iterable[Step]]) -> list[Step]:
-    """Concatenates the steps of several parts into one list."""
-    return [step for part in parts for step in part]
-
-
-def reason(error: OSError) -> str:
-    """``ENOENT (No such file or directory)``."""
-    import errno
-
-    number = error.errno or 0
-    name = errno.errorcode.get(number, str(number))
-    text = os.strerror(number) if number else str(error)
-    place = f": {error.filename}" if error.filename else ""
-    return f"{name} ({text}){place}"
-
-
-def hint(error: OSError) -> str:
-    """What to do about an errno, where the call itself did not say."""
-    import errno
-
-    given = getattr(error, "remedy", "")
-    if given:
-        return str(given)
-    return {
-        errno.EPERM: "run it as root, or look at `minirun doctor`",
-        errno.EACCES: "run it as root; with --userns, let others pass to the store (chmod o+x above it)",
-        errno.ENOSPC: "free some space, or raise the limit (user.max_*_namespaces counts too)",
-        errno.ENOMEM: "free some memory, or raise the limit",
-        errno.ENOSYS: "this kernel is too old: look at `minirun doctor`",
-        errno.EINVAL: "look at `minirun doctor`: the kernel may lack a feature",
-    }.get(error.errno or 0, "look at `minirun explain` for the step, and at its man page")
 
 
 def _resolve(arg: Any, results: dict[str, Any]) -> Any:

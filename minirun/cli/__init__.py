@@ -101,7 +101,7 @@ def _explain(error: Exception) -> int:
 
 
 def _as_minirun_error(error: Exception) -> MinirunError:
-    from minirun.steps import hint, reason
+    from minirun.errors import hint, reason
 
     if isinstance(error, OSError):
         return MinirunError("the system refused something", reason(error), hint(error))

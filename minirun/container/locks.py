@@ -25,10 +25,6 @@ import os
 from minirun.container.state import Home, Store
 from minirun.errors import NotFound
 from minirun.linux.path import remove_tree
-from minirun.values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class Lock:
@@ -55,12 +51,7 @@ class Lock:
             "minirun ps -a lists what is there",
         )
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def acquire(self, wait: bool, make: bool = False) -> bool:
@@ -114,12 +105,7 @@ class Doorway:
         fcntl.flock(self.fd, self.how)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self.fd)
 
 

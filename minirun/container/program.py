@@ -13,10 +13,10 @@ import errno
 import os
 import stat
 
-from minirun.errors import NotExecutable, ProgramNotFound, StepFailed
+from minirun.errors import NotExecutable, ProgramNotFound, StepFailed, reason
 from minirun.linux import process
 from minirun.linux.path import Resolve, openat2
-from minirun.steps import reason, syscall
+from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:

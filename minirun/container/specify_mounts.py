@@ -76,7 +76,7 @@ def _asked(options: Options, image: ImageConfig, id: str, lent: Lent) -> tuple[M
 
     wanted = volumes.parse_all(options.volume, options.mount, options.tmpfs, image.volumes)
     named = [_named(volume, id, number) for number, volume in enumerate(wanted)]
-    return volumes.mounts_of(named, lent.volumes)[0]
+    return volumes.mounts_of(named, lent.volumes)
 
 
 def _named(volume: Volume, id: str, number: int) -> Volume:

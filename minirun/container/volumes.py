@@ -14,8 +14,6 @@ image (isolation/mounts/bind.py).
 
 from __future__ import annotations
 
-import os
-
 from minirun.container.volume_words import Volume, parse_mount, parse_tmpfs, parse_volume, target_of
 from minirun.errors import Conflict
 from minirun.isolation.mounts.options import COPY_UP, MAKE_SOURCE, VOLUME
@@ -61,20 +59,9 @@ def parse_all(
     return tuple(sorted(asked, key=lambda volume: volume.target.count("/")))
 
 
-def mounts_of(volumes: Sequence[Volume], directory: str) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
-    """The spec's mounts, and the names given to anonymous volumes.
-
-    ``directory`` holds the named volumes.
-    """
-    names: list[str] = []
-    made: list[Mount] = []
-    for volume in volumes:
-        name = volume.source
-        if volume.kind == "volume" and not name:
-            name = os.urandom(32).hex()
-            names.append(name)
-        made.append(_mount(volume, f"{directory}/{name}/_data"))
-    return tuple(made), tuple(names)
+def mounts_of(volumes: Sequence[Volume], directory: str) -> tuple[Mount, ...]:
+    """The spec's mounts. ``directory`` holds the volumes, which all have a name by now."""
+    return tuple(_mount(volume, f"{directory}/{volume.source}/_data") for volume in volumes)
 
 
 def merge(defaults: Sequence[Mount], asked: Sequence[Mount]) -> tuple[Mount, ...]:

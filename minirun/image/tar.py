@@ -37,7 +37,7 @@ class Archive:
         """
         self._input = Buffered(stream, block)
         self._headers = _Headers(self._input)
-        self._parser = _Parser(fileobj=self._headers, encoding="utf-8", errors="surrogateescape")  # type: ignore[arg-type]
+        self._parser = _Parser(fileobj=self._headers, encoding="utf-8", errors="surrogateescape")  # type: ignore[arg-type]  # it only reads
         self._end_mark = end_mark
 
     def __iter__(self) -> Iterator[tarfile.TarInfo]:

@@ -139,7 +139,7 @@ def open_tree(path: str, recursive: bool = False) -> int:
     try:
         return _at(path, "open_tree", AT_FDCWD, libc.text(path), _clone_flags(recursive))
     except FileNotFoundError as error:
-        error.remedy = "make it first: there must be something to mount"  # type: ignore[attr-defined]
+        error.remedy = "make it first: there must be something to mount"  # type: ignore[attr-defined]  # read by errors.hint
         raise
 
 

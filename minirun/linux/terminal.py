@@ -14,7 +14,6 @@ from minirun.steps import syscall
 _TIOCSCTTY = 0x540E
 _TIOCSWINSZ = 0x5414
 _TIOCSPTLCK = 0x40045431
-_TIOCGPTN = 0x80045430
 _TIOCGPTPEER = 0x5441
 
 
@@ -30,12 +29,6 @@ def open_master(ptmx: str) -> int:
 def open_slave(master: int) -> int:
     """The other end of ``master``, without a path that anyone could replace (Linux 4.13)."""
     return fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-
-
-def slave_path(master: int) -> str:
-    """The slave's name in the devpts it was opened from, such as /dev/pts/0."""
-    number = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, struct.pack("i", 0)))[0]
-    return f"/dev/pts/{number}"
 
 
 @syscall("ioctl", manual="ioctl_tty(2)", show=lambda fd: f"ioctl({fd}, TIOCSCTTY)")

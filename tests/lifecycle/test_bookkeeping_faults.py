@@ -25,12 +25,12 @@ from tests.needs import needs
 pytestmark = needs("root", "overlay", "userns", "memory", "pids")
 
 
-def options_of(marks: Path) -> Options:  # noqa: F811
+def options_of(marks: Path) -> Options:
     """A name, a range of ids, and volumes with and without a name: all that can be left."""
     return replace(attempts.plain(marks), userns="private", rm=True)
 
 
-def test_killed_while_it_creates(store: Store, bystander: int, marks: Path) -> None:  # noqa: F811
+def test_killed_while_it_creates(store: Store, bystander: int, marks: Path) -> None:
     """The command, the host side, and both at once."""
     options = options_of(marks)
 
@@ -49,13 +49,13 @@ def test_killed_while_it_creates(store: Store, bystander: int, marks: Path) -> N
             assert attempts.traces(store) - clean == set(), (side, killer.at, swept)
 
 
-def test_killed_while_it_removes(store: Store, bystander: int, marks: Path) -> None:  # noqa: F811
+def test_killed_while_it_removes(store: Store, bystander: int, marks: Path) -> None:
     """rm of an ended container, and rm -f of a running one."""
     removed_when_killed(store, ended(store, marks), lambda home: remove(home, volumes=True))
     removed_when_killed(store, running(store, marks), lambda home: remove(home, force=True, volumes=True))
 
 
-def test_killed_while_it_removes_all_but_the_volumes(store: Store, marks: Path) -> None:  # noqa: F811
+def test_killed_while_it_removes_all_but_the_volumes(store: Store, marks: Path) -> None:
     """rm without -v: gc finishes what was asked for, and no more."""
     make = ended(store, marks)
     count = Killer()
@@ -73,12 +73,12 @@ def test_killed_while_it_removes_all_but_the_volumes(store: Store, marks: Path) 
     assert store.ids() == []
 
 
-def test_killed_after_a_container_with_rm(store: Store, bystander: int, marks: Path) -> None:  # noqa: F811
+def test_killed_after_a_container_with_rm(store: Store, bystander: int, marks: Path) -> None:
     """What the monitor becomes, or the command that took it over."""
     removed_when_killed(store, ended(store, marks), after.remove_ended)
 
 
-def test_killed_while_it_sweeps(store: Store, bystander: int, marks: Path) -> None:  # noqa: F811
+def test_killed_while_it_sweeps(store: Store, bystander: int, marks: Path) -> None:
     """A sweep that is cut off is swept by the next one."""
     options = options_of(marks)
     plan = attempts.plan_of(store, options)
@@ -91,7 +91,7 @@ def test_killed_while_it_sweeps(store: Store, bystander: int, marks: Path) -> No
     removed_when_killed(store, ruin, lambda home: gc(home.store))
 
 
-def removed_when_killed(store: Store, make: Callable[[], Home], removal: Callable[[Home], object]) -> None:  # noqa: F811
+def removed_when_killed(store: Store, make: Callable[[], Home], removal: Callable[[Home], object]) -> None:
     """Kills ``removal`` of what ``make`` makes at each moment; once begun it is finished by gc."""
     make_once = make()
     count = Killer()
@@ -113,7 +113,7 @@ def done(removal: Callable[[Home], object], home: Home) -> int:
     return 0
 
 
-def ended(store: Store, marks: Path) -> Callable[[], Home]:  # noqa: F811
+def ended(store: Store, marks: Path) -> Callable[[], Home]:
     """Makes containers that have run to their end."""
     options = replace(options_of(marks), rm=False)
 
@@ -124,7 +124,7 @@ def ended(store: Store, marks: Path) -> Callable[[], Home]:  # noqa: F811
     return make
 
 
-def running(store: Store, marks: Path) -> Callable[[], Home]:  # noqa: F811
+def running(store: Store, marks: Path) -> Callable[[], Home]:
     """Makes containers that run."""
     options = replace(options_of(marks), rm=False, detach=True, command=("sleep", "1000"))
 

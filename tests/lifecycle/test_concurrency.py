@@ -50,7 +50,7 @@ def at_once(minirun: Minirun, *commands: tuple[str, ...]) -> list[Done]:
 
 
 @contextmanager
-def sweeping(store: Store) -> Iterator[None]:  # noqa: F811
+def sweeping(store: Store) -> Iterator[None]:
     """`gc` in a loop, beside whatever is done meanwhile. It must not find anything to do."""
     reading, writing = os.pipe()
 
@@ -84,7 +84,7 @@ def detached(name: str, *flags: str, command: tuple[str, ...] = ("sleep", "1000"
 
 
 @pytest.mark.slow
-def test_fifty_are_run_and_removed(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_fifty_are_run_and_removed(minirun: Minirun, store: Store) -> None:
     """Each in a user namespace: fifty ranges of ids, none lent twice."""
     names = [f"many{number}" for number in range(MANY)]
     clean = attempts.traces(store)
@@ -105,7 +105,7 @@ def test_fifty_are_run_and_removed(minirun: Minirun, store: Store) -> None:  # n
 
 
 @pytest.mark.slow
-def test_fifty_on_one(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_fifty_on_one(minirun: Minirun, store: Store) -> None:
     """exec, wait, stop, rm -f: each told apart, none impatient, none left waiting."""
     minirun(*detached("one", command=POLITE), check=True)
     ready(minirun, "one")
@@ -130,7 +130,7 @@ def ready(minirun: Minirun, name: str) -> None:
     follower.communicate()
 
 
-def test_one_of_several_starts_wins(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_one_of_several_starts_wins(minirun: Minirun, store: Store) -> None:
     """Of a created container and of an ended one; the others are told that it runs."""
     minirun("create", "--name", "one", "--network", "none", "busybox", "sleep", "1000", check=True)
     for _ in range(2):
@@ -141,7 +141,7 @@ def test_one_of_several_starts_wins(minirun: Minirun, store: Store) -> None:  # 
         minirun("stop", "-t", "0", "one", check=True)
 
 
-def test_one_of_several_names_wins(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_one_of_several_names_wins(minirun: Minirun, store: Store) -> None:
     """Also where the name is one that a crash has left."""
     for round in range(2):
         if round:
@@ -153,7 +153,7 @@ def test_one_of_several_names_wins(minirun: Minirun, store: Store) -> None:  # n
         minirun("rm", "-f", "same", check=True)
 
 
-def test_one_of_several_removals_wins(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_one_of_several_removals_wins(minirun: Minirun, store: Store) -> None:
     """Without -f the others are told that it is gone."""
     minirun("run", "--name", "one", "--network", "none", "busybox", "true", check=True)
     done = at_once(minirun, *[("rm", "one")] * 10)
@@ -161,7 +161,7 @@ def test_one_of_several_removals_wins(minirun: Minirun, store: Store) -> None:  
     assert store.ids() == []
 
 
-def test_rm_races_with_the_end_of_a_container_with_rm(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_rm_races_with_the_end_of_a_container_with_rm(minirun: Minirun, store: Store) -> None:
     """Both remove it, in either order, attached or detached: both come back, nothing is left."""
     clean = attempts.traces(store)
     run = ("run", "--rm", "--name", "one", "--network", "none", "busybox", "true")
@@ -175,7 +175,7 @@ def test_rm_races_with_the_end_of_a_container_with_rm(minirun: Minirun, store: S
     assert attempts.traces(store) - clean == set()
 
 
-def test_everything_on_one(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_everything_on_one(minirun: Minirun, store: Store) -> None:
     """Whatever the order in which they come: no traceback, no lost lock, nothing left."""
     clean = attempts.traces(store)
     words = [("start",), ("stop", "-t", "0"), ("kill",), ("pause",), ("unpause",), ("inspect",), ("logs",)]
@@ -188,7 +188,7 @@ def test_everything_on_one(minirun: Minirun, store: Store) -> None:  # noqa: F81
     assert attempts.traces(store) - clean == set()
 
 
-def test_rm_of_a_container_whose_client_stands_still(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_rm_of_a_container_whose_client_stands_still(minirun: Minirun, store: Store) -> None:
     """An attached command that reads nothing holds up the output, but no removal."""
     client = minirun.popen(
         "run", "--rm", "--name", "one", "--network", "none", "busybox", "yes", stdout=subprocess.PIPE
@@ -203,7 +203,7 @@ def test_rm_of_a_container_whose_client_stands_still(minirun: Minirun, store: St
 
 
 @pytest.mark.slow
-def test_two_hundred_starts_leave_no_descriptor_and_no_lock(store: Store) -> None:  # noqa: F811
+def test_two_hundred_starts_leave_no_descriptor_and_no_lock(store: Store) -> None:
     """In one process, as the Python API makes them."""
     options = Options(image="busybox", command=("true",), network="none", rm=True, userns="private")
 

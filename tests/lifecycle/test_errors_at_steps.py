@@ -37,9 +37,9 @@ FAILURES = [
     ids=lambda value: errno.errorcode[value] if isinstance(value, int) else getattr(value, "__name__", value),
 )
 def test_a_failing_step_fails_the_start(
-    store: Store,  # noqa: F811
-    bystander: int,  # noqa: F811
-    marks: Path,  # noqa: F811
+    store: Store,
+    bystander: int,
+    marks: Path,
     kind: Callable[[Path], Options],
     moment: str,
     error: int,

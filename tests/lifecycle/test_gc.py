@@ -57,7 +57,7 @@ def cgroups_left(home: Home) -> list[str]:
     return [place for place in attempts.cgroups_of(home.id) if os.path.isdir(place)]
 
 
-def test_what_runs_is_left_alone(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_what_runs_is_left_alone(minirun: Minirun, store: Store) -> None:
     """Running, paused, created, ended: whoever has somebody behind it, or needs nobody."""
     start(minirun)
     minirun("run", "-d", "--name", "paused", "--network", "none", "busybox", "sleep", "1000", check=True)
@@ -70,7 +70,7 @@ def test_what_runs_is_left_alone(minirun: Minirun, store: Store) -> None:  # noq
     assert {name: state(minirun, name) for name in before} == before
 
 
-def test_the_monitor_of_a_running_container_is_killed(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_the_monitor_of_a_running_container_is_killed(minirun: Minirun, store: Store) -> None:
     """gc ends the processes and records that the exit code is unknown; the container can be started."""
     start(minirun)
     home = store.find("c0")
@@ -87,7 +87,7 @@ def test_the_monitor_of_a_running_container_is_killed(minirun: Minirun, store: S
     assert state(minirun)["status"] == "running"
 
 
-def test_the_monitor_of_a_container_with_rm_is_killed(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_the_monitor_of_a_container_with_rm_is_killed(minirun: Minirun, store: Store) -> None:
     """It goes, with its volumes."""
     clean = attempts.traces(store)
     start(minirun, "--rm", "-v", "/scratch", "--userns", "private")
@@ -98,7 +98,7 @@ def test_the_monitor_of_a_container_with_rm_is_killed(minirun: Minirun, store: S
     assert cgroups_left(home) == []
 
 
-def test_the_monitor_of_a_created_container_is_killed(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_the_monitor_of_a_created_container_is_killed(minirun: Minirun, store: Store) -> None:
     """[init] at the gate sees it by itself and ends; gc does the rest."""
     minirun("create", "--name", "c0", "--network", "none", "busybox", "true", check=True)
     home = store.find("c0")
@@ -112,7 +112,7 @@ def test_the_monitor_of_a_created_container_is_killed(minirun: Minirun, store: S
     minirun("rm", "c0", check=True)
 
 
-def test_the_monitor_is_killed_before_it_records_the_exit(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_the_monitor_is_killed_before_it_records_the_exit(minirun: Minirun, store: Store) -> None:
     """The program ends while the monitor is stopped, which is killed then."""
     start(minirun)
     home = store.find("c0")
@@ -124,7 +124,7 @@ def test_the_monitor_is_killed_before_it_records_the_exit(minirun: Minirun, stor
 
 def test_the_monitor_is_killed_between_the_record_and_what_follows(
     minirun: Minirun,
-    store: Store,  # noqa: F811
+    store: Store,
 ) -> None:
     """The exit stands, and counts; what is left is the cgroups, and with --rm all the rest."""
     for flags in ((), ("--rm",)):
@@ -154,7 +154,7 @@ def die_unseen(home: Home) -> None:
     kill_monitor(home)
 
 
-def test_after_a_reboot(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_after_a_reboot(minirun: Minirun, store: Store) -> None:
     """/run is empty then: what had ended is as before, what ran has ended, --rm is removed."""
     minirun("run", "--name", "ended", "--network", "none", "busybox", "sh", "-c", "echo once more; exit 3")
     start(minirun)
@@ -188,7 +188,7 @@ def rows(minirun: Minirun) -> list[dict[str, str]]:
     return list(found)
 
 
-def test_what_nobody_holds(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_what_nobody_holds(minirun: Minirun, store: Store) -> None:
     """Names, ids, halves of containers, half-made layers, filters of another version."""
     minirun("run", "--rm", "--network", "none", "--userns", "private", "busybox", "true", check=True)
     clean = attempts.traces(store)
@@ -208,7 +208,7 @@ def test_what_nobody_holds(minirun: Minirun, store: Store) -> None:  # noqa: F81
     assert minirun("gc").stdout == ""
 
 
-def test_a_stale_name_is_free(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_a_stale_name_is_free(minirun: Minirun, store: Store) -> None:
     """Also without gc: whoever wants it sees that nobody is behind it."""
     os.makedirs(f"{store.root}/names", exist_ok=True)
     os.symlink("0" * 64, f"{store.root}/names/c0")
@@ -216,7 +216,7 @@ def test_a_stale_name_is_free(minirun: Minirun, store: Store) -> None:  # noqa: 
     assert store.find("c0").record().name == "c0"
 
 
-def test_a_damaged_record(minirun: Minirun, store: Store) -> None:  # noqa: F811
+def test_a_damaged_record(minirun: Minirun, store: Store) -> None:
     """It does not keep gc from the others, and rm -f removes it with its processes."""
     clean = attempts.traces(store)
     start(minirun)
@@ -252,7 +252,7 @@ def trees() -> list[str]:
 
 def test_the_shared_cgroup_goes_with_the_last_container(
     minirun: Minirun,
-    store: Store,  # noqa: F811
+    store: Store,
     above: str,
 ) -> None:
     """It is there as long as one container is, and comes again with the next."""
@@ -279,9 +279,9 @@ def test_the_shared_cgroup_goes_with_the_last_container(
 
 
 def test_the_shared_cgroup_goes_while_a_container_is_made(
-    store: Store,  # noqa: F811
+    store: Store,
     above: str,
-    marks: Path,  # noqa: F811
+    marks: Path,
 ) -> None:
     """Somebody else's last container ends between the look at it and the use of it."""
     options = replace(attempts.plain(marks), rm=True, cgroup_parent=above)

@@ -100,7 +100,14 @@ def test_the_command_ends_with_1_where_something_fails(
 
 @pytest.mark.parametrize(
     ("release", "status"),
-    [("5.10.0-30-amd64", FAIL), ("5.11-rc1", OK), ("6.1.0-18-amd64", OK), ("7.0", OK), ("4.19.12", FAIL)],
+    [
+        ("5.10.0-30-amd64", FAIL),
+        ("5.11-rc1", FAIL),
+        ("5.12.0", OK),
+        ("6.1.0-18-amd64", OK),
+        ("7.0", OK),
+        ("4.19.12", FAIL),
+    ],
 )
 def test_the_age_of_the_kernel(release: str, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told = os.uname_result(("Linux", "host", release, "#1", "x86_64"))

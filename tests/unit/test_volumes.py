@@ -14,7 +14,7 @@ from minirun.spec import Mount
 
 def mount_of(volume: Volume) -> Mount:
     """The spec's mount for one volume, volumes being kept in /store."""
-    (mount,), _ = volumes.mounts_of([volume], "/store")
+    (mount,) = volumes.mounts_of([volume], "/store")
     return mount
 
 
@@ -66,13 +66,6 @@ def test_a_named_volume() -> None:
     assert {"x-minirun.volume", "x-minirun.mkdir", "x-minirun.copyup"} <= set(mount.options)
     assert "x-minirun.copyup" not in mount_of(parse_volume("cache:/var/cache:nocopy")).options
     assert "x-minirun.copyup" not in mount_of(parse_mount("src=cache,dst=/c,volume-nocopy")).options
-
-
-def test_anonymous_volumes_have_random_names() -> None:
-    """And their names are told, for they go with the container."""
-    made, names = volumes.mounts_of([parse_volume("/scratch"), parse_mount("dst=/other")], "/store")
-    assert len(set(names)) == 2
-    assert [mount.source for mount in made] == [f"/store/{name}/_data" for name in names]
 
 
 def test_tmpfs() -> None:

@@ -12,7 +12,7 @@ from minirun.values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OLDEST = (5, 11)
+OLDEST = (5, 12)
 
 #: System call -> since when, and what is refused without it; "" where no start does without.
 CALLS = {
@@ -27,10 +27,10 @@ CALLS = {
 
 
 def version(root: str, state: str) -> Iterator[Finding]:
-    """Linux 5.11 is the oldest that minirun is made for."""
+    """Linux 5.12 is the oldest that minirun is made for: bind mounts take mount_setattr(2)."""
     release = os.uname().release
     if _numbers(release) < OLDEST:
-        yield fail("kernel", f"Linux {release}", "boot a kernel of 5.11 or newer")
+        yield fail("kernel", f"Linux {release}", "boot a kernel of 5.12 or newer")
     else:
         yield ok("kernel", f"Linux {release}")
 

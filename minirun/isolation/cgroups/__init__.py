@@ -153,7 +153,7 @@ def __getattr__(name: str) -> Any:
     if name in ("freeze", "frozen", "kill", "processes", "remove", "remove_parents", "thaw"):
         from minirun.isolation.cgroups import members as module
     elif name in ("Usage", "limits", "usage"):
-        from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]
+        from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]  # one of the two
     else:
         raise AttributeError(f"{__name__} has no {name}")
     return getattr(module, name)

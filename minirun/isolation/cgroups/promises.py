@@ -41,7 +41,7 @@ def limit(made: Group, resources: Resources, layout: Layout) -> Iterator[Step]:
         if version == 2:
             from minirun.isolation.cgroups import v2 as words
         else:
-            from minirun.isolation.cgroups import v1 as words  # type: ignore[no-redef]
+            from minirun.isolation.cgroups import v1 as words  # type: ignore[no-redef]  # one of the two
         calls = getattr(words, controller)(directory, resources, layout)
         if calls:
             yield Step(title, *calls, why=why, side=HOST, chapter=CHAPTER)
