@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tag": ("tag", "Give an image one more name."),
     "rmi": ("rmi", "Remove images."),
     "volume": ("volume", "List and remove volumes."),
+    "vm": ("vm", "Virtual machines: the same images, with a kernel of their own."),
+    "compare": ("compare", "Run one command as process, container and virtual machine; measure."),
     "explain": ("explain", TABLES["explain"].help),
     "doctor": ("doctor", "Check what this host can do, and say how to fix the rest."),
     "version": ("version", "Show the versions of minirun and of what it stands on."),

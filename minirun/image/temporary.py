@@ -53,8 +53,20 @@ class TemporaryDirectory:
 
 def sweep(root: str) -> list[str]:
     """Removes what crashed commands left half-made below ``root``; their paths."""
+    removed = sweep_below(f"{root}/layers")
+    if os.path.isdir(f"{root}/images"):
+        with changing(root):  # who makes these holds the lock
+            for place in ("names", "records"):
+                for entry in _temporary(f"{root}/images/{place}"):
+                    os.unlink(entry)
+                    removed.append(entry)
+    return removed
+
+
+def sweep_below(directory: str) -> list[str]:
+    """Removes the temporary directories in ``directory`` that nobody works in; their paths."""
     removed = []
-    for entry in _temporary(f"{root}/layers"):
+    for entry in _temporary(directory):
         try:
             fd = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -67,12 +79,6 @@ def sweep(root: str) -> list[str]:
             pass  # somebody works there
         finally:
             os.close(fd)
-    if os.path.isdir(f"{root}/images"):
-        with changing(root):  # who makes these holds the lock
-            for place in ("names", "records"):
-                for entry in _temporary(f"{root}/images/{place}"):
-                    os.unlink(entry)
-                    removed.append(entry)
     return removed
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def steps(spec: Spec) -> Iterator[Step]:
     """Init side: one step a limit. Raises InvalidInput for a limit that is none."""
     for limit in spec.process.rlimits:
-        which = _which(limit)
+        known = which(limit)
         yield Step(
-            f"limit {which.name.lower()} to {shown(limit.soft)}",
-            Call(rlimit.set_limit, which, limit.soft, limit.hard),
+            f"limit {known.name.lower()} to {shown(limit.soft)}",
+            Call(rlimit.set_limit, known, limit.soft, limit.hard),
             why=f"soft {shown(limit.soft)} bites, up to hard {shown(limit.hard)} the program may raise it",
             chapter="07",
         )
@@ -70,11 +70,11 @@ def check(spec: Spec) -> None:
 
 
 def _may_raise(limit: Rlimit, mighty: bool) -> None:
-    which = _which(limit)
-    hard = rlimit.get_limit(which)[1]
+    known = which(limit)
+    hard = rlimit.get_limit(known)[1]
     if not mighty and _number(limit.hard) > hard:
         raise Unsupported(
-            f"the hard limit of {which.name.lower()} cannot be {shown(limit.hard)}",
+            f"the hard limit of {known.name.lower()} cannot be {shown(limit.hard)}",
             f"here it is {shown(hard)}, and raising it needs CAP_SYS_RESOURCE on the host",
             f"ask for at most {shown(hard)}, or start minirun with a higher limit (ulimit -H)",
         )
@@ -133,7 +133,8 @@ def _number(value: int) -> int:
     return INFINITY if value < 0 else value
 
 
-def _which(limit: Rlimit) -> rlimit.Rlimit:
+def which(limit: Rlimit) -> rlimit.Rlimit:
+    """The kernel's number of it. Raises InvalidInput for a name that it does not have."""
     try:
         return rlimit.Rlimit[limit.type.removeprefix("RLIMIT_")]
     except KeyError:

@@ -46,6 +46,19 @@ def copy_up(root: int, path: str, volume: int) -> None:
         os.close(source)
 
 
+@syscall(
+    "copy_file_range",
+    show=lambda root, path, volume: f'copy_file_range("{root}{path}" with all below, "{volume}")',
+)
+def fill(root: int, path: str, volume: str) -> None:
+    """``copy_up`` into the directory ``volume``, by its path."""
+    target = os.open(volume, os.O_PATH | os.O_CLOEXEC)
+    try:
+        copy_up(root, path, target)
+    finally:
+        os.close(target)
+
+
 def _copy_once(source: int, target: int) -> None:
     if _marked(target):
         remove_below(target)

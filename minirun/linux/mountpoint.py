@@ -134,6 +134,23 @@ def mount_layers(target: str, layers: Sequence[str], data: str) -> None:
             os.close(fd)
 
 
+def _show_bind_tree(source: str, target: str, attributes: int) -> str:
+    shown = f", {mount.MountAttr(attributes)}" if attributes else ""
+    return f'open_tree("{source}", OPEN_TREE_CLONE{shown}), move_mount("{target}")'
+
+
+@syscall("open_tree", show=_show_bind_tree)
+def bind_tree(source: str, target: str, attributes: int) -> None:
+    """Binds ``source`` (without what is mounted below it) to ``target``, never seen without ``attributes``."""
+    tree = mount.open_tree(source)
+    try:
+        if attributes:
+            mount.mount_setattr(tree, False, attributes, 0, MountFlag(0))
+        mount.move_mount(tree, target)
+    finally:
+        os.close(tree)
+
+
 def _place(root: int, target: str, directory: bool, links: bool = True) -> int:
     """A descriptor of the place to mount on. Raises StepFailed for one that would uncover something.
 

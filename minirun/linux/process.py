@@ -212,6 +212,14 @@ def setsid() -> bool:
     return True
 
 
+@syscall("prctl", show=lambda: "prctl(PR_SET_PDEATHSIG, SIGKILL)")
+def die_with_parent() -> None:
+    """Has the kernel end this process when the one that made it has died; kept over execve(2)."""
+    import prctl
+
+    prctl.set_pdeathsig(_SIGKILL)
+
+
 @syscall("dup2")
 def dup2(fd: int, onto: int) -> None:
     """Makes ``onto`` another number for the open file ``fd``; it stays open at execve."""

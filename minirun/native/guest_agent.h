@@ -1,0 +1,72 @@
+/* guest_agent.h - answers for those who ask from outside, on a port of their own.
+ *
+ *     ps        the processes that there are in here, a line each, then an empty one
+ *     kill N    signal N goes to the program; answered by an empty line
+ *
+ * `minirun vm inspect` and `vm stop` ask. Included by guest.c.
+ */
+
+/* A port that has nobody at its other end is always "hung up", so it is not waited
+ * for; SIGIO comes when somebody opens it: virtio_console.c, fcntl(2). */
+static int somebody_asks;
+
+static void look_who_asks(void)
+{
+	struct pollfd port = { .fd = agent, .events = POLLIN };
+
+	somebody_asks = poll(&port, 1, 0) >= 0 && !(port.revents & POLLHUP);
+}
+
+static void tell_processes(void)
+{
+	DIR *all = opendir("/proc");
+
+	for (struct dirent *one; all && (one = readdir(all));) {
+		char path[300], stat[1024], command[256] = "", line[1600], state = '?', *name, *end;
+		long resident = 0, parent = 0;
+		FILE *file;
+
+		if (one->d_name[0] < '0' || one->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof path, "/proc/%s/stat", one->d_name);
+		if (!(file = fopen(path, "re")))
+			continue;
+		size_t got = fread(stat, 1, sizeof stat - 1, file);
+		fclose(file);
+		stat[got] = 0;
+		if (!(name = strchr(stat, '(')) || !(end = strrchr(stat, ')')))
+			continue;
+		*end = 0;
+		sscanf(end + 2, "%c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %ld",
+		       &state, &parent, &resident);
+		snprintf(path, sizeof path, "/proc/%s/cmdline", one->d_name);
+		if ((file = fopen(path, "re"))) {
+			got = fread(command, 1, sizeof command - 1, file);
+			for (size_t i = 0; i + 1 < got; i++)
+				if (command[i] == 0 || command[i] == '\n')
+					command[i] = ' ';
+			command[got] = 0;
+			fclose(file);
+		}
+		int length = snprintf(line, sizeof line, "%s %ld %c %ld %s\t%s\n", one->d_name, parent, state,
+				      resident * (sysconf(_SC_PAGESIZE) / 1024), name + 1, command);
+		send_all(agent, line, length);
+	}
+	if (all)
+		closedir(all);
+}
+
+static void answer(void)
+{
+	char request[128];
+	ssize_t got = read(agent, request, sizeof request - 1);
+
+	if (got <= 0)
+		return;
+	request[got] = 0;
+	if (!strncmp(request, "ps", 2))
+		tell_processes();
+	else if (!strncmp(request, "kill ", 5) && program.pid > 0)
+		kill(program.pid, atoi(request + 5));
+	send_all(agent, "\n", 1);
+}

@@ -1,0 +1,173 @@
+"""A machine booted once: its memory in a file, restored from then on.
+
+Layer ``vm``. Two seconds of an emulated boot are the same every time, up to the
+moment where the guest's first process says that it is ready. So there the
+machine is stopped; its memory is a file already, and QEMU writes the state of
+its devices, a few hundred KiB, into another (``qmp.py``). A run then maps the memory copy-on-write and goes on from
+there: the page cache is shared by all, and what one writes is its own.
+
+    ROOT/templates/KEY/memory state template.json
+
+KEY is a digest of all that must be the same: the hardware, kernel, initramfs
+and QEMU itself. Nothing is mounted and nothing secret known at that moment: the
+clock is set and the random numbers are seeded after the restore (``guest.py``).
+See QEMU's docs/devel/migration. Read ``run.py`` next.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+
+from minirun.container.files import parse, read, timestamp, write_json
+from minirun.errors import NotFound
+from minirun.linux.path import remove_tree
+from minirun.values import TYPE_CHECKING, Value
+from minirun.vm import hypervisor, qmp, share
+from minirun.vm import machine as hardware
+from minirun.vm.machine import Machine, Wires
+from minirun.vm.session import Guest
+
+if TYPE_CHECKING:
+    import socket
+
+    from minirun.vm.session import Milestone
+
+_UNFINISHED = ".new-"
+
+
+class Template(Value):
+    """A stopped machine. ``memory`` is in bytes, ``created`` RFC 3339."""
+
+    key: str
+    kernel: str
+    memory: int
+    cpus: int
+    accel: str
+    network: bool
+    created: str
+
+
+def suits(machine: Machine) -> bool:
+    """Whether such a machine can come from a template: not with what is this run's alone."""
+    return not (machine.disks or machine.append or machine.chatty)
+
+
+def key_of(machine: Machine) -> str:
+    """The digest of everything that a restored machine must have in common with its template."""
+    files = (machine.kernel, machine.initramfs, hypervisor.program())
+    identity = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
+    words = hardware.arguments(machine, Wires(control=0, console=0, memory="memory"))
+    return hashlib.sha256(json.dumps([identity, words]).encode()).hexdigest()[:32]
+
+
+def get(root: str, machine: Machine, release: str, milestone: Milestone) -> str:
+    """The directory of the template for ``machine``, which is booted if there is none.
+
+    ``release`` is the kernel's. Who comes second while it is made waits for it.
+    """
+    key = key_of(machine)
+    place = f"{root}/templates/{key}"
+    if os.path.exists(f"{place}/template.json"):
+        return place
+    os.makedirs(f"{root}/templates", 0o700, exist_ok=True)
+    lock = os.open(f"{root}/templates/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(f"{place}/template.json"):
+            return place
+        _sweep(root)
+        unfinished = f"{root}/templates/{_UNFINISHED}{key}"
+        try:
+            _make(unfinished, machine, milestone)
+            told = Template(
+                key=key,
+                kernel=release,
+                memory=machine.memory,
+                cpus=machine.cpus,
+                accel=machine.accel,
+                network=machine.network,
+                created=timestamp(),
+            )
+            write_json(f"{unfinished}/template.json", told)
+            os.rename(unfinished, place)
+        except BaseException:
+            remove_tree(unfinished)
+            raise
+    finally:
+        os.close(lock)
+    milestone("template", -1)
+    return place
+
+
+def _sweep(root: str) -> None:
+    """What a killed maker left; the caller holds the lock, so nobody is at it."""
+    for name in os.listdir(f"{root}/templates"):
+        if name.startswith(_UNFINISHED):
+            remove_tree(f"{root}/templates/{name}")
+
+
+def _make(place: str, machine: Machine, milestone: Milestone) -> None:
+    """Boots ``machine`` in ``place`` until it is ready, and writes its state."""
+    os.mkdir(place, 0o700)
+    share.make_places(place, ())
+    lines = hypervisor.Lines(with_monitor=True)
+    wires = Wires(memory="memory", keeps_memory=True, **lines.numbers())
+    steps = tuple(share.steps(place, (f"{place}/root",), (), own_network=not machine.network))
+    with hypervisor.launch(place, steps, machine, wires, lines) as running:
+        guest = Guest(running, milestone, lambda: (read(f"{place}/qemu.log") or b"").decode(errors="replace"))
+        guest.wait_ready()
+        qmp.write_state(_monitor(running), f"{place}/state")
+    for name in ("root", "volumes", "agent.sock", "qemu.log"):
+        remove_tree(f"{place}/{name}")
+
+
+def restore(running: hypervisor.Hypervisor, place: str) -> None:
+    """Has a machine that was launched for it go on where the template at ``place`` stopped."""
+    qmp.read_state(_monitor(running), f"{place}/state")
+
+
+def _monitor(running: hypervisor.Hypervisor) -> socket.socket:
+    assert running.lines.monitor, "it was launched with one"
+    return running.lines.monitor
+
+
+def templates(root: str) -> list[tuple[Template, int]]:
+    """Every template, the newest first, with the bytes that it takes on disk."""
+    found = []
+    for key in _keys(root):
+        raw = read(f"{root}/templates/{key}/template.json")
+        if raw:
+            template = parse(raw, Template, f"{root}/templates/{key}/template.json")
+            sizes = [os.stat(f"{root}/templates/{key}/{name}").st_blocks * 512 for name in ("memory", "state")]
+            found.append((template, sum(sizes)))
+    return sorted(found, key=lambda one: one[0].created, reverse=True)
+
+
+def remove(root: str, wanted: str) -> str:
+    """Removes the template by its key or the beginning of it; the key. Raises NotFound.
+
+    A machine that was restored from it has it open, and goes on.
+    """
+    hits = [key for key in _keys(root) if wanted and key.startswith(wanted)]
+    if len(hits) != 1:
+        raise NotFound(
+            f"no such template: {wanted}",
+            "several begin so" if hits else "no key begins so",
+            "minirun vm template ls lists them all",
+        )
+    # Out of sight first: nobody begins with a half-removed one.
+    gone = f"{root}/templates/{_UNFINISHED}{hits[0]}"
+    os.rename(f"{root}/templates/{hits[0]}", gone)
+    remove_tree(gone)
+    return hits[0]
+
+
+def _keys(root: str) -> list[str]:
+    try:
+        return [name for name in os.listdir(f"{root}/templates") if not name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
