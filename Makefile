@@ -12,7 +12,7 @@ BIN    := $(CURDIR)/$(VENV)/bin
 IMAGES := busybox debian python
 
 # What the installed minirun is made from.
-SOURCES := pyproject.toml README.md LICENSE $(shell find minirun -name '*.py' -o -name '*.[ch]')
+SOURCES := pyproject.toml README.md LICENSE $(shell find minirun -name '*.py' -o -name '*.[ch]' -o -name '*.json')
 
 # An installed minirun must be byte-compiled, or each start compiles it again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: install ## set everything up and run a few containers, each command shown
@@ -42,6 +42,14 @@ images: install packages-images ## build the images busybox, debian and python, 
 .PHONY: test
 test: install packages-test $(VENV)/.test ## run the tests (TESTS=tests/unit picks some)
 	@$(BIN)/python -m pytest -rfEs $(TESTS) </dev/null
+
+.PHONY: test-vm
+test-vm: install packages-test packages-vm $(VENV)/.test ## boot the test bed (pure cgroup v2, AppArmor) and run the quick set in it
+	@$(BIN)/python -m tests.bed $(TESTS) </dev/null
+
+.PHONY: test-vm-all
+test-vm-all: install packages-test packages-vm $(VENV)/.test ## the same with every test that is marked for it
+	@$(BIN)/python -m tests.bed --all $(TESTS) </dev/null
 
 .PHONY: check
 check: $(VENV)/.test ## lint, format, types, C warnings, layers, sizes, conventions
@@ -70,9 +78,10 @@ clean: ## sweep what dead containers left, then remove everything that was made 
 # --- Debian packages, installed only if they are missing ------------------------
 
 NEEDED := ca-certificates python3 python3-venv python3-dev gcc libc6-dev musl-tools libcap-dev busybox-static
+VM     := qemu-system-x86 kmod e2fsprogs apparmor
 PEERS  := tini runc crun podman skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux
 
-.PHONY: packages packages-images packages-test
+.PHONY: packages packages-images packages-test packages-vm
 packages:
 	@$(call apt,$(NEEDED))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "minirun needs Python 3.11 or newer: make PYTHON=/path/to/python3")'
@@ -83,6 +92,9 @@ packages-images: packages
 # What the tests ask for a second opinion; without one of them some tests skip.
 packages-test: packages-images
 	@$(call apt,$(PEERS)) || for peer in $(PEERS); do $(call apt,$$peer) || echo "tests that need $$peer will skip" >&2; done
+
+packages-vm: packages
+	@$(call apt,$(VM))
 
 # $(call apt,PACKAGES): a shell command that installs those which dpkg does not know.
 define apt

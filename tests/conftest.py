@@ -162,8 +162,7 @@ def no_leaks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def _place_for_an_upperdir() -> str:
-    """/tmp, or where that is an overlay itself (a test in a container), /dev/shm."""
-    kind = subprocess.run(
-        ["stat", "-f", "-c", "%T", "/tmp"], capture_output=True, text=True, check=False
-    ).stdout
-    return "/dev/shm" if "overlay" in kind else "/tmp"
+    """/tmp or TMPDIR; where that is an overlay itself (a test in a container), /dev/shm."""
+    usual = tempfile.gettempdir()
+    kind = subprocess.run(["stat", "-f", "-c", "%T", usual], capture_output=True, text=True, check=False).stdout
+    return "/dev/shm" if "overlay" in kind else usual

@@ -56,7 +56,7 @@ def command(
     Of each rung: the time to the first output, the memory beside the program's
     own, the kernel it is on, what ps shows on the host, and the system calls
     that the host's kernel saw. A rung that does not work here says why. gVisor
-    is one where runsc is installed.
+    is one where runsc is installed. Ends with 1 if no rung works.
 
     The command should print something, then stay until its stdin ends (or be
     killed); without one, it is a shell that says "ready" and becomes cat.
@@ -76,7 +76,7 @@ def command(
     if svg:
         _write_svg(comparison, svg)
     _print(comparison, "json" if as_json else form, chart)
-    return 0
+    return int(all(one.missing for one in comparison.rungs))
 
 
 def _check_output(form: str | None, svg: str | None) -> None:

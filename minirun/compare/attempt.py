@@ -5,8 +5,8 @@ orphaned below it, so all that a run has started is found among its own
 descendants, and nothing of it can get lost. A run ends as gently as it lets
 itself be ended:
 
-    its stdin ends -> SIGTERM to the command -> SIGKILL to what runs in PID
-    namespaces below it -> SIGKILL to all that is left
+    its stdin ends -> SIGKILL to what runs in PID namespaces below it (for PID 1
+    of a container may ignore all else) -> SIGTERM to the command -> SIGKILL to all
 
 Read ``processes.py`` next. prctl(2), PR_SET_CHILD_SUBREAPER.
 """
@@ -44,6 +44,10 @@ class Failed(Exception):
     """A run that gives no number; the text is what it said, or what it did not do."""
 
 
+class Silent(Failed):
+    """It ran, and printed nothing in the time that it had."""
+
+
 class Attempt(Value):
     """A run that is over. ``forced`` says that it had to be killed."""
 
@@ -64,7 +68,7 @@ def run(
 
     ``timeout`` is for the first output, ``patience`` for the end after stdin
     has ended, both in seconds. A command that prints nothing is timed to its
-    end. Raises Failed.
+    end. Raises Failed; Silent if nothing was printed in time.
     """
     seen: tuple[Process, ...] = ()
     with tempfile.TemporaryFile() as errors:
@@ -93,7 +97,7 @@ def run(
             forced, output = _end(child, output, patience if output else 0.0)
         said = _text(errors)
     if first is None:
-        raise Failed(f"no output within {timeout:g} s{': ' if said else ''}{said}")
+        raise Silent(f"no output within {timeout:g} s{': ' if said else ''}{said}")
     if not output and child.returncode:
         raise Failed(said or f"exit code {child.returncode}, and no word")
     return Attempt(
@@ -127,9 +131,8 @@ def _end(child: subprocess.Popen[bytes], output: bytes, patience: float) -> tupl
         if not output:
             patience = max(patience, 0.5)  # it may be ending right now
         forced = not drain.until_ended(patience)
-        for insist in (_terminate, _kill_programs, _kill_all):
-            if child.poll() is None:
-                insist(child)
+        for insist in (_kill_nested, _terminate, _kill_all):
+            if child.poll() is None and insist(child):
                 drain.until_ended(_AFTER_SIGNAL)
         child.wait()
         _no_orphans()
@@ -169,25 +172,28 @@ class _Drain:
         return bool(ready)
 
 
-def _terminate(child: subprocess.Popen[bytes]) -> None:
-    """Asks the command; under strace, the command that strace runs."""
+def _kill_nested(child: subprocess.Popen[bytes]) -> int:
+    """SIGKILL to all that has a PID namespace of its own; how many these were."""
+    return _send(
+        [pid for pid in processes.descendants(os.getpid()) if processes.is_nested(pid)], signal.SIGKILL
+    )
+
+
+def _terminate(child: subprocess.Popen[bytes]) -> int:
+    """Asks the command to end; under strace, the command that strace runs."""
     below = processes.children(child.pid) if processes.name(child.pid) == "strace" else []
-    _send(below or [child.pid], signal.SIGTERM)
+    return _send(below or [child.pid], signal.SIGTERM)
 
 
-def _kill_programs(child: subprocess.Popen[bytes]) -> None:
-    """PID 1 of a container may ignore every signal but this one, if it comes from outside."""
-    _send([pid for pid in processes.descendants(os.getpid()) if processes.is_nested(pid)], signal.SIGKILL)
+def _kill_all(child: subprocess.Popen[bytes]) -> int:
+    return _send(processes.descendants(os.getpid()), signal.SIGKILL)
 
 
-def _kill_all(child: subprocess.Popen[bytes]) -> None:
-    _send(processes.descendants(os.getpid()), signal.SIGKILL)
-
-
-def _send(pids: Sequence[int], number: signal.Signals) -> None:
+def _send(pids: Sequence[int], number: signal.Signals) -> int:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+    return len(pids)
 
 
 def _no_orphans() -> None:

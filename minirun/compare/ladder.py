@@ -49,10 +49,7 @@ def _process(stage: Stage) -> Rung:
     # unshare(1) that unshares nothing: of its options only chdir, setuid and chroot(2) are used.
     # In full, for the environment is the image's.
     line = [shutil.which("unshare") or "unshare", f"--root={stage.rootfs}", f"--wd={process.cwd}"]
-    if process.user.gid:
-        line.append(f"--setgid={process.user.gid}")
-    if process.user.uid:
-        line.append(f"--setuid={process.user.uid}")
+    line += [f"--setgid={process.user.gid}", f"--setuid={process.user.uid}"]
     return Rung(
         name="process",
         what="the program itself, on the image's files: fork, chroot(2), execve(2); nothing else keeps it in",

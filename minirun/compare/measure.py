@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from minirun.compare import attempt, kernel, processes, syscalls
-from minirun.compare.attempt import Attempt, Failed
+from minirun.compare.attempt import Attempt, Failed, Silent
 from minirun.compare.kernel import Kernel
 from minirun.compare.ladder import Rung, ladder
 from minirun.compare.processes import Process
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 #: Says one thing, then stays until its stdin ends: time for a look, and an end without a kill.
 WORKLOAD = ("sh", "-c", "echo ready; exec cat")
+
+
+#: A plain process that prints nothing for so long, in seconds, is not going to.
+_SPEECHLESS = 10.0
+#: So much of what a program printed is kept.
+_SHOWN = 1000
 
 
 class Wish(Value):
@@ -53,6 +59,8 @@ class Measured(Value):
     line: tuple[str, ...] = ()
     missing: str = ""
     first: float = 0.0
+    output: str = ""
+    """The beginning of what the first run printed."""
     starts: tuple[float, ...] = ()
     processes: tuple[Process, ...] | None = None
     kernel: Kernel | None = None
@@ -127,10 +135,11 @@ class _Sheet:
     def __init__(self, rung: Rung, stage: Stage, timeout: float) -> None:
         self.rung = rung
         self.stage = stage
-        self.timeout = timeout
+        self.timeout = min(timeout, _SPEECHLESS) if rung.name == "process" else timeout
         self.patience = attempt.PATIENCE
         self.missing = ""
         self.first = 0.0
+        self.output = ""
         self.starts: list[float] = []
         self.processes: tuple[Process, ...] | None = None
         self.kernel: Kernel | None = None
@@ -142,6 +151,14 @@ class _Sheet:
             return
         try:
             work(*args)
+        except Silent as error:
+            if self.rung.name == "process":  # then it is silent on every other rung as well
+                raise MinirunError(
+                    f"the command printed nothing within {self.timeout:g} s",
+                    "a start is timed to the first output, and there was none",
+                    "compare one that speaks, such as: sh -c 'echo ready; exec sleep 1000'",
+                ) from error
+            self.missing = str(error)
         except Failed as error:
             self.missing = str(error)
 
@@ -149,6 +166,7 @@ class _Sheet:
         """Fills caches and makes what is made once; here it shows whether the rung is usable."""
         done = self._run(self.stage.args)
         self.first = done.milliseconds
+        self.output = done.output[:_SHOWN]
         if done.forced:
             self.patience = 0.0
 
@@ -193,6 +211,7 @@ class _Sheet:
             line=tuple(self.rung.line(stage.args)),
             missing=self.missing,
             first=self.first,
+            output=self.output,
             starts=tuple(self.starts),
             processes=self.processes,
             kernel=self.kernel,

@@ -27,6 +27,8 @@ class Process(Value):
 
     pid: int
     name: str
+    args: str = ""
+    """The whole command line."""
     pss: int = 0
     program: tuple[str, int] = ("", 0)
     role: str = "keeper"
@@ -61,7 +63,8 @@ def below() -> tuple[Process, ...]:
         # What was typed is our own child, and still minirun's interpreter, or runsc.
         client = pid in direct and (program == ours or program[0] == "runsc")
         role = "client" if client else "keeper"
-        found.append(Process(pid=pid, name=name(pid), pss=pss(pid), program=program, role=role))
+        args = _read(f"/proc/{pid}/cmdline").rstrip("\0").replace("\0", " ")
+        found.append(Process(pid=pid, name=name(pid), args=args, pss=pss(pid), program=program, role=role))
     return tuple(each for each in found if each.name)
 
 

@@ -148,7 +148,7 @@ def answer(comparison: Comparison) -> Iterator[str]:
 
 
 def _other_kernel(one: Measured, kernel: Kernel) -> str:
-    said = f"The {one.rung} is on a kernel of its own, {kernel.release}"
+    said = f"{'The ' if one.rung == 'microVM' else ''}{one.rung} is on a kernel of its own, {kernel.release}"
     if one.processes is None or is_visible(one):
         return f"{said}."
     said += f": ps shows {_names(one.processes).partition(': ')[2]} on the host, and not the program"
@@ -185,6 +185,8 @@ def _remarks(one: Measured) -> Iterator[str]:
     usual = start(one)
     if usual and one.first > max(2 * usual, 500.0):
         yield f"its first run, which makes what is kept for later ones, took {milliseconds(one.first)}"
+    if any("-accel tcg" in each.args for each in one.processes or ()):
+        yield "QEMU emulates the processor here (TCG): there is no KVM that it could use"
     if one.syscalls.note:
         yield f"its system calls are not counted: {one.syscalls.note}"
         if one.rung == "gVisor":
@@ -228,6 +230,7 @@ def _record(one: Measured, comparison: Comparison) -> dict[str, object]:
         "what": one.what,
         "line": list(one.line),
         "missing": one.missing or None,
+        "output": one.output,
         "start_ms": _rounded(start(one)),
         "starts_ms": [_rounded(each) for each in one.starts],
         "first_start_ms": _rounded(one.first) if one.first else None,
@@ -237,7 +240,10 @@ def _record(one: Measured, comparison: Comparison) -> dict[str, object]:
         "program_visible": None if one.processes is None else is_visible(one),
         "processes": None
         if one.processes is None
-        else [{"name": each.name, "role": each.role, "pss_kib": each.pss} for each in one.processes],
+        else [
+            {"name": each.name, "role": each.role, "pss_kib": each.pss, "args": each.args}
+            for each in one.processes
+        ],
         "syscalls": {
             "program": one.syscalls.program,
             "total": one.syscalls.total,

@@ -10,6 +10,7 @@ program. Read ``attempt.py`` next. mount_namespaces(7), overlayfs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 #: What a program expects to find, and a chroot does not have by itself.
 _HOSTS = ("proc", "dev", "sys")
+
+#: The directory of the comparison with this pid: compare.PID.WORD.
+_PREFIX = "compare."
 
 
 class Stage:
@@ -58,7 +62,8 @@ class Stage:
 
     def __enter__(self) -> Stage:
         os.makedirs(self.store.state, 0o711, exist_ok=True)
-        self.scratch = tempfile.mkdtemp(prefix="compare.", dir=self.store.state)
+        _sweep(self.store.state)
+        self.scratch = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}.", dir=self.store.state)
         try:
             self._mount()
         except OSError as error:
@@ -135,3 +140,12 @@ class Stage:
         with open(f"{self.scratch}/config.json", "w") as file:
             json.dump(config, file)
         return self.scratch
+
+
+def _sweep(state: str) -> None:
+    """Removes the empty directories of comparisons that were killed; their mounts went by themselves."""
+    for entry in os.listdir(state):
+        pid = entry.removeprefix(_PREFIX).partition(".")[0]
+        if entry.startswith(_PREFIX) and not os.path.exists(f"/proc/{pid}"):
+            with contextlib.suppress(OSError):
+                os.rmdir(f"{state}/{entry}")

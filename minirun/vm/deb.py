@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 
-from minirun.errors import InvalidInput, MinirunError, reason
+from minirun.errors import InvalidInput, reason
 from minirun.image import compression
 from minirun.image.streams import FileRange, Malformed
 from minirun.image.tar import Archive
@@ -79,12 +80,7 @@ class Package:
 @contextlib.contextmanager
 def open_package(path: str) -> Iterator[Package]:
     """The package in the file ``path``. Raises InvalidInput where it is damaged or none, in the block too."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise MinirunError(
-            f"cannot read the package {path}", reason(error), "give the path of a .deb"
-        ) from error
+    fd = _opened(path)
     try:
         yield Package(fd)
     except Malformed as error:
@@ -93,3 +89,16 @@ def open_package(path: str) -> Iterator[Package]:
         ) from error
     finally:
         os.close(fd)
+
+
+def _opened(path: str) -> int:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # before open(2), which waits for the writer of a pipe
+            raise InvalidInput(
+                f"{path} is no Debian package", "it is no regular file", "give the path of a .deb"
+            )
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise InvalidInput(
+            f"cannot read the package {path}", reason(error), "give the path of a .deb"
+        ) from error

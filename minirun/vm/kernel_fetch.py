@@ -65,10 +65,18 @@ def _unpack(root: str, deb: str, temporary: TemporaryDirectory) -> Kernel:
             if os.path.exists(fetched(root, release).image):
                 return fetched(root, release)
         kernel = fetched(root, unpacking.finish())
-    if shutil.which("depmod"):  # it knows a form of the index that kmod's modprobe insists on
-        _run(["depmod", "-b", temporary.path("kernel"), kernel.release], "cannot index the modules")
+    _index_for_modprobe(temporary.path("kernel"), kernel.release)
     kernel_file.give(temporary.path("kernel"), os.path.dirname(kernel.image))
     return kernel
+
+
+def _index_for_modprobe(directory: str, release: str) -> None:
+    """Lets depmod(8), if it is here, write the binary index that kmod's modprobe in a guest insists on.
+
+    minirun reads modules.dep, which is written already: it is no harm if depmod fails.
+    """
+    if shutil.which("depmod"):
+        subprocess.run(["depmod", "-b", directory, release], capture_output=True, check=False)
 
 
 def _resolve(package: str) -> tuple[str, str]:

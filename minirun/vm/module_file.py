@@ -74,7 +74,7 @@ def information(module: bytes) -> dict[str, list[str]]:
     """What a module says of itself: ``depends``, ``alias``, ``softdep`` ...; nothing if it is damaged."""
     try:
         section = _section(module, b".modinfo")
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):
         return {}
     found: dict[str, list[str]] = {}
     for entry in section.split(b"\0"):

@@ -40,7 +40,7 @@ from minirun.steps import HOST, INIT, Walk
 from minirun.values import replace
 from tests.needs import needs
 
-pytestmark = needs("root")
+pytestmark = [needs("root"), pytest.mark.bed]
 
 MIB = 1 << 20
 HERE = cgroups.layout()

@@ -47,7 +47,9 @@ def bzimage(content: bytes, compression: str = "xz", release: str = RELEASE, bit
     image[0x1F1] = 4
     image[0x1FE:0x208] = b"\x55\xaa\xeb\x66HdrS" + struct.pack("<H", 0x20F)
     struct.pack_into("<H", image, 0x20E, 0x400 - 0x200)
-    image[0x400 : 0x400 + len(release) + 30] = f"{release} (somebody@somewhere) #1".ljust(len(release) + 30).encode()
+    image[0x400 : 0x400 + len(release) + 30] = f"{release} (somebody@somewhere) #1".ljust(
+        len(release) + 30
+    ).encode()
     struct.pack_into("<H", image, 0x236, 1 if bits == 64 else 0)
     struct.pack_into("<II", image, 0x248, 0x100, len(payload))
     return bytes(image) + bytes(0x100) + payload + b"the end of the file is nobody's"
