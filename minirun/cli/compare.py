@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-n", "--runs", type=click.IntRange(1, 100), default=5, help="Starts to time (5).")
 @click.option(
-    "--rung", "rungs", multiple=True, metavar="RUNG", help="Only this one; may be given several times."
+    "--rung",
+    "rungs",
+    multiple=True,
+    metavar="RUNG",
+    help="Only this one beside the process; may be given several times.",
 )
 @click.option(
     "--timeout", type=click.FloatRange(1, 3600), default=60.0, help="Seconds that one run may take (60)."

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 #: How long, in seconds, a program may take to end after its stdin has.
 PATIENCE = 3.0
-#: How long after a signal.
-_AFTER_SIGNAL = 5.0
+#: How long after SIGTERM, which it may not heed, and how long after SIGKILL.
+_AFTER_TERM = 2.0
+_AFTER_KILL = 5.0
 _MOST_OUTPUT = 1 << 20
 
 
@@ -131,9 +132,13 @@ def _end(child: subprocess.Popen[bytes], output: bytes, patience: float) -> tupl
         if not output:
             patience = max(patience, 0.5)  # it may be ending right now
         forced = not drain.until_ended(patience)
-        for insist in (_kill_nested, _terminate, _kill_all):
+        for insist, seconds in (
+            (_kill_nested, _AFTER_KILL),
+            (_terminate, _AFTER_TERM),
+            (_kill_all, _AFTER_KILL),
+        ):
             if child.poll() is None and insist(child):
-                drain.until_ended(_AFTER_SIGNAL)
+                drain.until_ended(seconds)
         child.wait()
         _no_orphans()
         child.stdout.close()
@@ -198,7 +203,7 @@ def _send(pids: Sequence[int], number: signal.Signals) -> int:
 
 def _no_orphans() -> None:
     """Waits for what outlives the command: a monitor that clears up; kills what stays too long."""
-    deadline = time.monotonic() + _AFTER_SIGNAL
+    deadline = time.monotonic() + _AFTER_KILL
     while True:
         _reap()
         left = processes.descendants(os.getpid())

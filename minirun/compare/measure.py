@@ -73,8 +73,8 @@ class Comparison(Value):
     wish: Wish
     host: Kernel
     rungs: tuple[Measured, ...]
-    absent: tuple[str, ...] = ()
-    """Rungs that are left out because their program is not installed, with a word on it."""
+    absent: dict[str, str] = {}
+    """Rung -> why it is left out."""
 
 
 def compare(store: Store, wish: Wish, tell: Callable[[str], None] = lambda word: None) -> Comparison:
@@ -94,9 +94,7 @@ def compare(store: Store, wish: Wish, tell: Callable[[str], None] = lambda word:
         sheets = [_Sheet(rung, stage, wish.timeout) for rung in _chosen(rungs, wish.rungs, absent)]
         _all_in_turn(sheets, wish.runs, tell)
         done = tuple(sheet.measured(stage) for sheet in sheets)
-    return Comparison(
-        wish=wish, host=kernel.of_host(), rungs=_with_roles(done), absent=tuple(absent.values())
-    )
+    return Comparison(wish=wish, host=kernel.of_host(), rungs=_with_roles(done), absent=absent)
 
 
 def _chosen(rungs: Sequence[Rung], wanted: Iterable[str], absent: dict[str, str]) -> list[Rung]:
@@ -108,15 +106,18 @@ def _chosen(rungs: Sequence[Rung], wanted: Iterable[str], absent: dict[str, str]
             raise UsageError(
                 f"there is no rung {name!r}", "it is none of those that can be compared", ", ".join(names)
             )
-    return [rung for rung in rungs if not wanted or rung.name in wanted]
+    # The process is what the others are measured against.
+    return [rung for rung in rungs if not wanted or rung.name in {"process", *wanted}]
 
 
 def _all_in_turn(sheets: Sequence[_Sheet], runs: int, tell: Callable[[str], None]) -> None:
+    patience = attempt.PATIENCE
     for sheet in sheets:
+        sheet.patience = patience
         tell(f"{sheet.rung.name}: the first run")
         sheet.do(sheet.warm_up)
-    # Who does not end with its stdin has to be killed each time: found out once, on the cheapest.
-    patience = sheets[0].patience
+        # Who does not end with its stdin has to be killed each time: found out once, on the cheapest.
+        patience = sheets[0].patience
     for number in range(1, runs + 1):
         for sheet in sheets:
             sheet.patience = patience

@@ -22,7 +22,7 @@ class Process(Value):
 
     ``program`` is the name and size of its executable. ``role`` is "program",
     "client" (the command that was typed, which shows the output; a detached
-    run has none), or "keeper" (all else).
+    run has none), "keeper" (all else); empty where the program is not known.
     """
 
     pid: int
@@ -69,8 +69,12 @@ def below() -> tuple[Process, ...]:
 
 
 def role(process: Process, programs: set[tuple[str, int]]) -> str:
-    """Its role, now that it is known what the plain process executed."""
-    return "program" if process.role == "keeper" and process.program in programs else process.role
+    """Its role, now that it is known what the plain process executed (nothing: it did not work)."""
+    if process.role != "keeper":
+        return process.role
+    if not programs:
+        return ""
+    return "program" if process.program in programs else "keeper"
 
 
 def descendants(pid: int) -> list[int]:

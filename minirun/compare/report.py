@@ -61,7 +61,7 @@ def memory(one: Measured, comparison: Comparison) -> int | None:
     """KiB on the host beside the program's own and the client's; None if nobody could look."""
     own = program_memory(comparison)
     if one.missing or one.processes is None or own is None:
-        return None
+        return None  # and with no own nobody knows which of them is the program
     beside = sum(each.pss for each in one.processes if each.role == "keeper")
     # Where the program is no process of the host's, it is somewhere in these.
     return beside if is_visible(one) else max(beside - own, 0)
@@ -75,9 +75,10 @@ def program_memory(comparison: Comparison) -> int | None:
     return None
 
 
-def is_visible(one: Measured) -> bool:
-    """Whether the program is among the processes of the host."""
-    return any(each.role == "program" for each in one.processes or ())
+def is_visible(one: Measured) -> bool | None:
+    """Whether the program is among the processes of the host; None where that is not known."""
+    roles = {each.role for each in one.processes or ()}
+    return None if not roles or "" in roles else "program" in roles
 
 
 def _names(processes: tuple[Process, ...] | None) -> str:
@@ -113,8 +114,8 @@ def shared(comparison: Comparison) -> tuple[list[dict[str, object]], list[tuple[
             value = getattr(one.kernel, key)
             row[one.rung] = "it does not say" if not value else "the same" if value == theirs else show(value)
         found.append(row)
-    seen = [one for one in told if one.processes is not None]
-    row = {one.rung: "visible" if is_visible(one) else "not to be seen" for one in seen}
+    words = {True: "visible", False: "not to be seen", None: "not known"}
+    row = {one.rung: words[is_visible(one)] for one in told}
     found.append({"fact": "the program in ps", "host": "", **row})
     return found, [("FACT", "fact"), ("HOST", "host"), *((one.rung.upper(), one.rung) for one in told)]
 
@@ -149,7 +150,7 @@ def answer(comparison: Comparison) -> Iterator[str]:
 
 def _other_kernel(one: Measured, kernel: Kernel) -> str:
     said = f"{'The ' if one.rung == 'microVM' else ''}{one.rung} is on a kernel of its own, {kernel.release}"
-    if one.processes is None or is_visible(one):
+    if is_visible(one) is not False:
         return f"{said}."
     said += f": ps shows {_names(one.processes).partition(': ')[2]} on the host, and not the program"
     if one.syscalls.program == 0:
@@ -174,8 +175,8 @@ def legend(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield one.rung, one.what
         for remark in _remarks(one):
             yield "", f"({remark})"
-    for reason in comparison.absent:
-        yield "", f"(left out: {reason})"
+    for rung, why in comparison.absent.items():
+        yield rung, f"(left out: {why})"
 
 
 def _remarks(one: Measured) -> Iterator[str]:
@@ -219,7 +220,7 @@ def record(comparison: Comparison) -> dict[str, object]:
         "host": plain(comparison.host),
         "program_kib": program_memory(comparison),
         "rungs": [_record(one, comparison) for one in comparison.rungs],
-        "left_out": list(comparison.absent),
+        "left_out": comparison.absent,
         "answer": list(answer(comparison)),
     }
 
@@ -237,7 +238,7 @@ def _record(one: Measured, comparison: Comparison) -> dict[str, object]:
         "memory_kib": memory(one, comparison),
         "kernel": plain(one.kernel) if one.kernel else None,
         "shares_kernel": shares_kernel(one.kernel, comparison.host),
-        "program_visible": None if one.processes is None else is_visible(one),
+        "program_visible": is_visible(one),
         "processes": None
         if one.processes is None
         else [

@@ -102,6 +102,7 @@ static void listen_to_the_host(void)
 	sigprocmask(SIG_BLOCK, &ours, NULL);
 	int signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 
+	look_who_asks(); /* somebody may have come before there was a signal for it */
 	for (;;) {
 		struct pollfd events[EVENTS] = {
 			[CONTROL] = { .fd = control, .events = POLLIN },
@@ -135,7 +136,7 @@ static void listen_to_the_host(void)
 		if (events[AGENT].revents & POLLIN)
 			answer();
 		else if (events[AGENT].revents)
-			somebody_asks = 0;
+			look_who_asks();
 	}
 }
 

@@ -1,7 +1,8 @@
 /* guest_agent.h - answers for those who ask from outside, on a port of their own.
  *
  *     ps        the processes that there are in here, a line each, then an empty one
- *     kill N    signal N goes to the program; answered by an empty line
+ *     kill N    signal N goes to the program; answered by an empty line, and by
+ *               the line "none" before it while there is no program yet
  *
  * `minirun vm inspect` and `vm stop` ask. Included by guest.c.
  */
@@ -15,6 +16,24 @@ static void look_who_asks(void)
 	struct pollfd port = { .fd = agent, .events = POLLIN };
 
 	somebody_asks = poll(&port, 1, 0) >= 0 && !(port.revents & POLLHUP);
+}
+
+/* Whoever asked may leave before the answer is out, or stop reading: our program
+ * must not wait for that. A port without a reader says EAGAIN for ever. */
+static void tell(const char *bytes, size_t length)
+{
+	struct pollfd port = { .fd = agent, .events = POLLOUT };
+
+	while (somebody_asks && length > 0) {
+		ssize_t sent = write(agent, bytes, length);
+
+		if (sent > 0) {
+			bytes += sent;
+			length -= sent;
+		} else if (poll(&port, 1, 1000) <= 0 || port.revents & (POLLHUP | POLLERR)) {
+			somebody_asks = 0;
+		}
+	}
 }
 
 static void tell_processes(void)
@@ -50,7 +69,7 @@ static void tell_processes(void)
 		}
 		int length = snprintf(line, sizeof line, "%s %ld %c %ld %s\t%s\n", one->d_name, parent, state,
 				      resident * (sysconf(_SC_PAGESIZE) / 1024), name + 1, command);
-		send_all(agent, line, length);
+		tell(line, length < (int)sizeof line ? length : (int)sizeof line - 1);
 	}
 	if (all)
 		closedir(all);
@@ -66,7 +85,9 @@ static void answer(void)
 	request[got] = 0;
 	if (!strncmp(request, "ps", 2))
 		tell_processes();
-	else if (!strncmp(request, "kill ", 5) && program.pid > 0)
+	else if (program.pid <= 0)
+		tell("none\n", 5);
+	else if (!strncmp(request, "kill ", 5))
 		kill(program.pid, atoi(request + 5));
-	send_all(agent, "\n", 1);
+	tell("\n", 1);
 }

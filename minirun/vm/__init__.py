@@ -5,11 +5,14 @@ virtual machine is one process of the host, the hypervisor, inside of which
 another kernel runs. In reading order:
 
     anatomy.py     what a hypervisor is, in one file on /dev/kvm
-    kernel.py      the kernel that is booted: found, or fetched.py brings it
-    modules.py     its drivers, which initramfs.py packs with native/guest.c
-    machine.py     QEMU's command line: the hardware of the guest
-    hypervisor.py  the process: its own view of the host's files, its end
+    run.py         the table of contents: from the flags to the exit code
+    machine.py     the hardware, as QEMU's command line
+    share.py       the host's files that the guest sees, in a mount namespace of their own
+    hypervisor.py  the process that is the machine
+    guest.py       what the guest's first process shall do; native/guest.c does it
     session.py     what host and guest say to each other, until the program ends
-    template.py    booted once, restored from then on
-    run.py         ties them together
+    template.py    booted once, restored from then on; qmp.py is QEMU's protocol
+    home.py        what is known of a running machine; agent.py asks its guest
+    kernel.py      the kernel that is booted; kernel_fetch.py brings one
+    modules.py     its drivers, which initramfs.py packs with our init
 """

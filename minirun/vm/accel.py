@@ -26,7 +26,9 @@ def choose(wanted: str, device: str = "/dev/kvm", modules: str = "/sys/module") 
     if not problem:
         return "kvm"
     if wanted == "kvm":
-        raise Unsupported("KVM cannot be used here", problem, "leave --accel kvm out: QEMU emulates the processor then")
+        raise Unsupported(
+            "KVM cannot be used here", problem, "leave --accel kvm out: QEMU emulates the processor then"
+        )
     return "tcg"
 
 

@@ -84,10 +84,14 @@ def _root(volumes: Sequence[Volume]) -> Iterator[Operation]:
 def _mounts(volumes: Sequence[Volume]) -> Iterator[Operation]:
     for place in ("/dev/pts", "/dev/shm", "/dev/mqueue"):
         yield "mkdir", place
-    yield _mount("devpts", "/dev/pts", "devpts", MountFlag.NOSUID | MountFlag.NOEXEC, "ptmxmode=666,mode=620,gid=5")
+    yield _mount(
+        "devpts", "/dev/pts", "devpts", MountFlag.NOSUID | MountFlag.NOEXEC, "ptmxmode=666,mode=620,gid=5"
+    )
     yield _mount("shm", "/dev/shm", "tmpfs", MountFlag.NOSUID | MountFlag.NODEV, "mode=1777")
     yield _mount("mqueue", "/dev/mqueue", "mqueue", MountFlag.NOSUID | MountFlag.NODEV, optional=True)
-    yield _mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC)
+    yield _mount(
+        "cgroup2", "/sys/fs/cgroup", "cgroup2", MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC
+    )
     for name, path in (("securityfs", "security"), ("debugfs", "debug"), ("tracefs", "tracing")):
         yield _mount(name, f"/sys/kernel/{path}", name, optional=True)
     for name, target in ("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2"):

@@ -101,6 +101,11 @@ class Home:
         raw = read(f"{self.path}/vm.json")
         return parse(raw, Record, f"{self.path}/vm.json") if raw else None
 
+    def is_alive(self) -> bool:
+        """Whether its hypervisor runs."""
+        record = self.record()
+        return bool(record and record.pid and process.start_time(record.pid) == record.startTime)
+
     def complaints(self) -> str:
         """What the hypervisor wrote on its stderr."""
         return (read(f"{self.path}/qemu.log") or b"").decode(errors="replace").strip()
@@ -139,7 +144,7 @@ def running(state: str) -> list[tuple[Home, Record]]:
     found = []
     for home in _all(state):
         record = home.record()
-        if record and record.pid and process.start_time(record.pid) == record.startTime:
+        if record and home.is_alive():
             found.append((home, record))
     return sorted(found, key=lambda one: one[1].created, reverse=True)
 

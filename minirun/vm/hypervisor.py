@@ -16,8 +16,8 @@ import socket
 from minirun.container import channel
 from minirun.errors import MinirunError, Unsupported, reason
 from minirun.linux import process
-from minirun.steps import HOST, INIT, Call, Step, Walk
-from minirun.values import TYPE_CHECKING
+from minirun.steps import INIT, Call, Step, Walk
+from minirun.values import TYPE_CHECKING, replace
 from minirun.vm import machine as hardware
 
 if TYPE_CHECKING:
@@ -46,12 +46,15 @@ class Lines:
     def __init__(self, with_monitor: bool = False) -> None:
         self.control, self._control = socket.socketpair()
         self.console, self._console = socket.socketpair()
-        self.monitor, self._monitor = socket.socketpair() if with_monitor else (None, None)
+        self.monitor: socket.socket | None = None
+        self._monitor: socket.socket | None = None
+        if with_monitor:
+            self.monitor, self._monitor = socket.socketpair()
 
-    def numbers(self) -> dict[str, int]:
-        """The hypervisor's ends, as fields of ``Wires``."""
-        ends = {"control": self._control, "console": self._console, "monitor": self._monitor}
-        return {name: end.fileno() for name, end in ends.items() if end}
+    def tie(self, wires: Wires) -> Wires:
+        """``wires`` with the hypervisor's ends of these."""
+        monitor = self._monitor.fileno() if self._monitor else -1
+        return replace(wires, control=self._control.fileno(), console=self._console.fileno(), monitor=monitor)
 
     def close_theirs(self) -> None:
         """After the fork: so that its death is seen as end of file."""
@@ -154,6 +157,3 @@ def _child(
     except OSError as error:
         channel.report(tell, MinirunError("cannot start the hypervisor", reason(error)))
     return 125
-
-
-__all__ = ["HOST", "Hypervisor", "Lines", "launch", "program"]

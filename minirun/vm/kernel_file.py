@@ -8,14 +8,13 @@ kernel was updated. Read ``bzimage.py`` next.
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import stat
 
 from minirun.errors import InvalidInput, MinirunError, Unsupported, hint, reason
 from minirun.image.temporary import TemporaryDirectory
 from minirun.linux.path import remove_tree
-from minirun.vm import bzimage
+from minirun.vm import bzimage, vmlinux
 
 
 def release(path: str) -> str:
@@ -30,12 +29,14 @@ def bootable(root: str, path: str, configuration: str = "") -> str:
     ``configuration`` is kept beside it. Raises InvalidInput or Unsupported for
     what cannot be booted, MinirunError where it cannot be unpacked.
     """
+    import hashlib
+
     packed = _read(path)
     place = f"{root}/kernels/.cache/{hashlib.sha256(packed).hexdigest()}"
     if os.path.exists(f"{place}/vmlinux"):
         return f"{place}/vmlinux"
     elf = bzimage.unpack(packed, path)
-    if not bzimage.has_pvh_entry(elf):
+    if not vmlinux.has_pvh_entry(elf):
         if elf is not packed:
             return path  # QEMU takes a bzImage too; the guest unpacks it, slowly
         raise Unsupported(
@@ -92,8 +93,8 @@ def sweep(root: str) -> list[str]:
 def _read(path: str, size: int = -1) -> bytes:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InvalidInput(f"{path} is no kernel", "it is no regular file", bzimage.GIVE)
+            raise InvalidInput(f"{path} is no kernel", "it is no regular file", vmlinux.GIVE)
         with open(path, "rb") as file:
             return file.read(size)
     except OSError as error:
-        raise InvalidInput(f"cannot read the kernel {path}", reason(error), bzimage.GIVE) from error
+        raise InvalidInput(f"cannot read the kernel {path}", reason(error), vmlinux.GIVE) from error

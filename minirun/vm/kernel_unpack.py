@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from minirun.errors import InvalidInput, Unsupported
 from minirun.image.streams import Malformed
 from minirun.image.tar import Archive
-from minirun.vm import bzimage, module_file, module_index
+from minirun.vm import bzimage, module_file, module_index, vmlinux
 from minirun.vm.deb import Package
 
 _KERNEL = re.compile(r"boot/vmlinuz-[^/]+", re.DOTALL)
@@ -69,7 +69,7 @@ class Unpacking:
             raise Malformed("it holds two kernels")
         self.release = bzimage.release(image, name)
         elf = bzimage.unpack(image, name)
-        if not bzimage.has_pvh_entry(elf):
+        if not vmlinux.has_pvh_entry(elf):
             raise Unsupported(
                 f"{name} cannot be booted", "it was built without CONFIG_PVH", "take linux-image-amd64"
             )

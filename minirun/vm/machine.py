@@ -51,8 +51,8 @@ class Wires(Value):
     """What of the host is tied to the machine this time. Numbers are open descriptors."""
 
     name: str = "minirun"
-    control: int
-    console: int
+    control: int = -1
+    console: int = -1
     monitor: int = -1
     """QEMU's own monitor (QMP), which a template is made by."""
     memory: str = ""
@@ -67,7 +67,12 @@ class Wires(Value):
 
 def arguments(machine: Machine, wires: Wires) -> tuple[str, ...]:
     """QEMU's arguments, its own name first. Relative paths are in its home (``hypervisor.py``)."""
-    return (QEMU, *_flat(_processor(machine)), *_flat(_memory(machine, wires)), *_flat(_devices(machine, wires)))
+    return (
+        QEMU,
+        *_flat(_processor(machine)),
+        *_flat(_memory(machine, wires)),
+        *_flat(_devices(machine, wires)),
+    )
 
 
 def _flat(pairs: Iterator[tuple[str, ...]]) -> Iterator[str]:
@@ -82,7 +87,9 @@ def _processor(machine: Machine) -> Iterator[tuple[str, ...]]:
     yield "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
     yield "-machine", "q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off"
     yield "-accel", machine.accel
-    yield "-cpu", "host" if machine.accel == "kvm" else "max"
+    # Everything that can be emulated, but for page tables of five levels: each
+    # level costs emulation, and nobody here has more than 128 TiB.
+    yield "-cpu", "host" if machine.accel == "kvm" else "max,la57=off"
     yield "-smp", str(machine.cpus)
     words = [_COMMAND_LINE, "" if machine.chatty else "quiet", machine.append]
     yield "-kernel", machine.kernel, "-initrd", machine.initramfs, "-append", " ".join(filter(None, words))

@@ -7,9 +7,6 @@ the stream and passes over the rest. Read ``modules.py`` next.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 from minirun.errors import Unsupported
 from minirun.values import TYPE_CHECKING
 
@@ -77,6 +74,9 @@ def _decompressor(name: str) -> tuple[Any, tuple[type[Exception], ...]]:
 
 def _lz4(payload: bytes) -> bytes:
     """By the program lz4(1), which wants to hear nothing of the size behind the end."""
+    import shutil
+    import subprocess
+
     if not shutil.which("lz4"):
         raise Unsupported(
             "the kernel is compressed with lz4", "there is no program lz4 here", "apt-get install lz4"

@@ -49,7 +49,9 @@ def _number(text: str, said: str) -> int:
 
 
 def _not_understood(text: str, why: str) -> UsageError:
-    return UsageError(f"--publish {text!r} is not understood", why, "for example 8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+    return UsageError(
+        f"--publish {text!r} is not understood", why, "for example 8080:80, 127.0.0.1:8080:80 or 53:53/udp"
+    )
 
 
 def _socket(protocol: str) -> socket.socket:
@@ -65,7 +67,9 @@ def _try(address: str, port: int, protocol: str, text: str) -> None:
             trial.bind((address, port))
         except OSError as error:
             raise Conflict(
-                f"cannot publish port {port} ({text})", reason(error), "choose another port of the host, or end who has it"
+                f"cannot publish port {port} ({text})",
+                reason(error),
+                "choose another port of the host, or end who has it",
             ) from error
 
 

@@ -25,9 +25,22 @@ from minirun.image.config import ImageConfig, check_platform
 from minirun.isolation.mounts.defaults import default_mounts
 from minirun.linux import process
 from minirun.values import TYPE_CHECKING, Value, replace
-from minirun.vm import accel, guest, home, hypervisor, initramfs, kernel, machine, options, ports, share, template
+from minirun.vm import (
+    accel,
+    guest,
+    home,
+    hypervisor,
+    initramfs,
+    kernel,
+    machine,
+    options,
+    ports,
+    share,
+    template,
+)
 from minirun.vm.home import Record
-from minirun.vm.session import OPERATE, Guest, Session, window
+from minirun.vm.session import EndedBySignal, EndedBySignals, Session, window
+from minirun.vm.wire import OPERATE, Guest
 
 if TYPE_CHECKING:
     from minirun.container.state import Store
@@ -37,8 +50,8 @@ if TYPE_CHECKING:
     from minirun.vm.kernel import Kernel
     from minirun.vm.machine import Machine
     from minirun.vm.options import VmOptions
-    from minirun.vm.session import Milestone
     from minirun.vm.share import Volume
+    from minirun.vm.wire import Milestone
 
 #: The program was ended from outside: 128 + SIGKILL, as of a container that was killed.
 TIMED_OUT = 137
@@ -63,7 +76,18 @@ class Prepared(Value):
 
 
 def run(store: Store, wish: VmOptions, milestone: Milestone, trace: Trace | None = None) -> int:
-    """Runs the program; its exit code. Raises what keeps it from running, and TimedOut."""
+    """Runs the program; its exit code, 128+N if signal N came before there was a program.
+
+    Raises what keeps it from running, and TimedOut.
+    """
+    try:
+        with EndedBySignals():
+            return _run(store, wish, milestone, trace)
+    except EndedBySignal as signal:
+        return 128 + signal.number
+
+
+def _run(store: Store, wish: VmOptions, milestone: Milestone, trace: Trace | None) -> int:
     options.check(wish)
     deadline = time.monotonic() + wish.timeout if wish.timeout else None
     own, name = home.reserve(store, wish.name)
@@ -76,7 +100,7 @@ def run(store: Store, wish: VmOptions, milestone: Milestone, trace: Trace | None
             own.write(replace(prepared.record, pid=running.pid, startTime=started))
             talking = Guest(running, milestone, own.complaints)
             if wish.console:
-                talking.on_console = lambda data: os.write(2, data) and None
+                talking.on_console = lambda data: os.write(2, data)
             if prepared.template:
                 template.restore(running, prepared.template)
                 milestone("restored", -1)
@@ -127,7 +151,9 @@ def _files(store: Store, wish: VmOptions) -> tuple[tuple[str, ...], ImageConfig]
     """The directories that make up the root file system, and what the image says of its program."""
     if wish.rootfs:
         if not os.path.isdir(wish.rootfs):
-            raise NotFound(f"--rootfs {wish.rootfs}", "there is no such directory", "give one that holds bin, etc ...")
+            raise NotFound(
+                f"--rootfs {wish.rootfs}", "there is no such directory", "give one that holds bin, etc ..."
+            )
         return (os.path.abspath(wish.rootfs),), ImageConfig()
     image = images.resolve(store.root, wish.image)
     check_platform(image)
@@ -149,10 +175,16 @@ def _machine(root: str, wish: VmOptions, booted: Kernel) -> Machine:
         cpus=wish.vcpus,
         accel=accel.choose(wish.accel),
         network=wish.has_network,
-        disks=tuple(os.path.abspath(path) for path in wish.disk),
+        disks=tuple(map(_disk, wish.disk)),
         append=" ".join(wish.append),
         chatty=wish.console,
     )
+
+
+def _disk(path: str) -> str:
+    if not os.path.exists(path):
+        raise NotFound(f"--disk {path}", "there is no such file", f"make one: truncate -s 1G {path}")
+    return os.path.abspath(path)
 
 
 def _initramfs(root: str, booted: Kernel, drivers: tuple[str, ...]) -> str:
@@ -171,10 +203,13 @@ def _initramfs(root: str, booted: Kernel, drivers: tuple[str, ...]) -> str:
 def _volumes(spec: Spec, wish: VmOptions, booted: Kernel) -> tuple[Volume, ...]:
     usual = {mount.destination for mount in default_mounts(False, 0)} | {"/dev/shm"}
     found = share.volumes([mount for mount in spec.mounts if mount.destination not in usual])
-    if not wish.modules:
+    if not wish.modules or not booted.modules:
         return found
     place = f"/lib/modules/{booted.release}"
-    return (*found, share.Volume(number=len(found), kind="bind", source=booted.modules, target=place, readonly=True))
+    return (
+        *found,
+        share.Volume(number=len(found), kind="bind", source=booted.modules, target=place, readonly=True),
+    )
 
 
 def _launch(own: Home, prepared: Prepared, wish: VmOptions, trace: Trace | None) -> Hypervisor:
@@ -184,11 +219,10 @@ def _launch(own: Home, prepared: Prepared, wish: VmOptions, trace: Trace | None)
         memory=f"{prepared.template}/memory" if prepared.template else "",
         restores=bool(prepared.template),
         publish=tuple(map(ports.forward, wish.publish)),
-        **lines.numbers(),
     )
     steps = tuple(share.steps(own.path, prepared.layers, prepared.volumes, not prepared.machine.network))
     try:
-        return hypervisor.launch(own.path, steps, prepared.machine, wires, lines, trace)
+        return hypervisor.launch(own.path, steps, prepared.machine, lines.tie(wires), lines, trace)
     except BaseException:
         lines.close()
         raise

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from minirun.spec import Mount
 
 _ROOT = Ref(name="root")
+#: What the guest puts there is data to the hypervisor: no device, no program.
+_INERT = MountAttr.NODEV | MountAttr.NOSUID | MountAttr.NOEXEC
 
 
 class Volume(Value):
@@ -55,9 +57,11 @@ def volumes(mounts: Sequence[Mount]) -> tuple[Volume, ...]:
 def _volume(number: int, each: Mount) -> Volume:
     options = words.parse(each)
     if not options.bind:
-        return Volume(number=number, kind="tmpfs", target=each.destination, flags=int(options.flags), data=options.data)
-    if options.make_source:
-        os.makedirs(each.source, 0o755, exist_ok=True) if not os.path.lexists(each.source) else None
+        return Volume(
+            number=number, kind="tmpfs", target=each.destination, flags=int(options.flags), data=options.data
+        )
+    if options.make_source and not os.path.lexists(each.source):
+        os.makedirs(each.source, 0o755)
     if not os.path.exists(each.source):
         raise NotFound(f"cannot share {each.source}", "there is no such file or directory", "make it first")
     return Volume(
@@ -72,7 +76,10 @@ def _volume(number: int, each: Mount) -> Volume:
 
 
 def steps(home: str, layers: Sequence[str], shared: Sequence[Volume], own_network: bool) -> Iterator[Step]:
-    """What the hypervisor-to-be does to itself; ``layers`` has the lowest first."""
+    """What the hypervisor-to-be does to itself; ``layers`` has the lowest first.
+
+    ``own_network`` is for a machine without a card: its hypervisor needs no network either.
+    """
     flags = CloneFlag.NEWNS | CloneFlag.NEWIPC
     yield Step(
         "leave the host's mounts" + (" and network" if own_network else ""),
@@ -105,13 +112,11 @@ def steps(home: str, layers: Sequence[str], shared: Sequence[Volume], own_networ
 
 def _root(place: str, layers: Sequence[str]) -> Step:
     if len(layers) == 1:  # overlayfs wants two
-        tree = Ref(name="layer")
         return Step(
             "show the image's only layer",
-            Call(mountpoint.bind_tree, layers[0], place, int(MountAttr.RDONLY)),
+            Call(mountpoint.bind_tree, layers[0], place, int(_INERT | MountAttr.RDONLY)),
             why="read-only: it belongs to every container of the image; the guest writes to its own memory",
             chapter="06",
-            result=tree.name,
         )
     return Step(
         f"merge the image's {len(layers)} layers",
@@ -125,8 +130,8 @@ def _share(place: str, volume: Volume) -> Step:
     calls = []
     if volume.copy_up:
         calls.append(Call(copy_up.fill, _ROOT, volume.target, volume.source))
-    attributes = int(MountAttr.RDONLY) if volume.readonly else 0
-    calls.append(Call(mountpoint.bind_tree, volume.source, place, attributes))
+    attributes = _INERT | MountAttr.RDONLY if volume.readonly else _INERT
+    calls.append(Call(mountpoint.bind_tree, volume.source, place, int(attributes)))
     return Step(
         f"share {volume.source}",
         *calls,

@@ -3,8 +3,9 @@
 Layer ``vm``. Two seconds of an emulated boot are the same every time, up to the
 moment where the guest's first process says that it is ready. So there the
 machine is stopped; its memory is a file already, and QEMU writes the state of
-its devices, a few hundred KiB, into another (``qmp.py``). A run then maps the memory copy-on-write and goes on from
-there: the page cache is shared by all, and what one writes is its own.
+its devices, a few hundred KiB, into another (``qmp.py``). A run then maps the
+memory copy-on-write and goes on from there: the page cache is shared by all,
+and what one writes is its own.
 
     ROOT/templates/KEY/memory state template.json
 
@@ -28,12 +29,12 @@ from minirun.values import TYPE_CHECKING, Value
 from minirun.vm import hypervisor, qmp, share
 from minirun.vm import machine as hardware
 from minirun.vm.machine import Machine, Wires
-from minirun.vm.session import Guest
+from minirun.vm.wire import Guest
 
 if TYPE_CHECKING:
     import socket
 
-    from minirun.vm.session import Milestone
+    from minirun.vm.wire import Milestone
 
 _UNFINISHED = ".new-"
 
@@ -59,7 +60,7 @@ def key_of(machine: Machine) -> str:
     """The digest of everything that a restored machine must have in common with its template."""
     files = (machine.kernel, machine.initramfs, hypervisor.program())
     identity = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
-    words = hardware.arguments(machine, Wires(control=0, console=0, memory="memory"))
+    words = hardware.arguments(machine, Wires(memory="memory"))
     return hashlib.sha256(json.dumps([identity, words]).encode()).hexdigest()[:32]
 
 
@@ -114,7 +115,7 @@ def _make(place: str, machine: Machine, milestone: Milestone) -> None:
     os.mkdir(place, 0o700)
     share.make_places(place, ())
     lines = hypervisor.Lines(with_monitor=True)
-    wires = Wires(memory="memory", keeps_memory=True, **lines.numbers())
+    wires = lines.tie(Wires(memory="memory", keeps_memory=True))
     steps = tuple(share.steps(place, (f"{place}/root",), (), own_network=not machine.network))
     with hypervisor.launch(place, steps, machine, wires, lines) as running:
         guest = Guest(running, milestone, lambda: (read(f"{place}/qemu.log") or b"").decode(errors="replace"))
@@ -141,7 +142,9 @@ def templates(root: str) -> list[tuple[Template, int]]:
         raw = read(f"{root}/templates/{key}/template.json")
         if raw:
             template = parse(raw, Template, f"{root}/templates/{key}/template.json")
-            sizes = [os.stat(f"{root}/templates/{key}/{name}").st_blocks * 512 for name in ("memory", "state")]
+            sizes = [
+                os.stat(f"{root}/templates/{key}/{name}").st_blocks * 512 for name in ("memory", "state")
+            ]
             found.append((template, sum(sizes)))
     return sorted(found, key=lambda one: one[0].created, reverse=True)
 
@@ -170,4 +173,3 @@ def _keys(root: str) -> list[str]:
         return [name for name in os.listdir(f"{root}/templates") if not name.startswith(".")]
     except FileNotFoundError:
         return []
-

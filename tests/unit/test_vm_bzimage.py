@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirun.errors import InvalidInput, MinirunError, Unsupported
-from minirun.vm import bzimage
+from minirun.vm import bzimage, vmlinux
 from tests.unit import kernel_files
 
 ELF = kernel_files.elf(extra=bytes(range(256)) * 20)
@@ -57,13 +57,13 @@ def test_zeros_at_the_end_are_left_out() -> None:
     *_, start, _, _, stored, in_memory, _ = struct.unpack_from("<IIQQQQQQ", out, 64 + 56)
     assert out.endswith(b"code") and start + stored == len(out)
     assert in_memory == stored + 100_000
-    assert bzimage.release(out, "k") == kernel_files.RELEASE and bzimage.has_pvh_entry(out)
+    assert bzimage.release(out, "k") == kernel_files.RELEASE and vmlinux.has_pvh_entry(out)
 
 
 def test_the_pvh_note() -> None:
     """A note of another kind is none."""
-    assert bzimage.has_pvh_entry(kernel_files.elf(pvh=True))
-    assert not bzimage.has_pvh_entry(kernel_files.elf(pvh=False))
+    assert vmlinux.has_pvh_entry(kernel_files.elf(pvh=True))
+    assert not vmlinux.has_pvh_entry(kernel_files.elf(pvh=False))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_no_bytes_bring_it_down(data: st.DataObject) -> None:
     image = image[: data.draw(st.integers(0, len(image)))]
     try:
         out = bzimage.unpack(bytes(image), "k")
-        bzimage.has_pvh_entry(out)
+        vmlinux.has_pvh_entry(out)
         bzimage.release(bytes(image), "k")
         assert out.startswith(b"\x7fELF")
     except MinirunError as error:

@@ -38,6 +38,8 @@ def fetch(settings: Settings, package: str | None, deb: str) -> int:
     if package is not None and deb:
         raise UsageError("--package and --deb exclude each other", "both say what to take", "leave one out")
     before = {kernel.release for kernel in kernels(settings.root) if kernel.origin == "fetched"}
+    if sys.stderr.isatty():  # it takes ten seconds, or as long as the network wants
+        print(f"unpacking {deb}" if deb else f"fetching {package or kernel_fetch.PACKAGE}", file=sys.stderr)
     kernel = kernel_fetch.fetch(settings.root, package or kernel_fetch.PACKAGE, deb)
     if kernel.release in before:
         print(f"minirun: {kernel.release} is there already", file=sys.stderr)

@@ -15,13 +15,13 @@ import click
 from minirun.cli import flag_values as read
 from minirun.cli.app import TableCommand
 from minirun.cli.flag_values import Kind
-from minirun.cli.flags import ENV, FILES, MEMORY, NAME, PATH, PROGRAM, STARTED, SWITCH, TIMEOUT, TRACE
+from minirun.cli.flags import FILES, MEMORY, PATH, PROGRAM, STARTED, SWITCH, TIMEOUT
 from minirun.cli.table import Flag, Table
 from minirun.vm.options import VmOptions
 
 if TYPE_CHECKING:
     from minirun.cli.settings import Settings
-    from minirun.vm.session import Milestone
+    from minirun.vm.wire import Milestone
 
 _OWN = {
     "--name": "A name for the machine.",
@@ -66,7 +66,11 @@ SECTIONS = {
     "The machine": (
         Flag("-m --memory", MEMORY, "Its memory; 256m unless told otherwise."),
         Flag("--cpus", _number(1, 64), "Its processors; 1 unless told otherwise.", field="vcpus"),
-        Flag("--net --network", ONE_OF_NETWORK, "none, or user: QEMU's, which also reaches the host's loopback at 10.0.2.2."),
+        Flag(
+            "--net --network",
+            ONE_OF_NETWORK,
+            "user is QEMU's: the host's loopback is 10.0.2.2 in it.",
+        ),
         Flag("-p --publish", PORT, "Lead a port of the host into the guest (brings --network user)."),
         Flag("--kernel", PATH, "A release of `vm kernel ls`, or the path of a kernel."),
         Flag("--append", WORDS, "More words for the kernel's command line."),
@@ -102,7 +106,10 @@ def main(settings: Settings, options: VmOptions) -> int:
 
 
 def milestones(form: str) -> Milestone:
-    """What prints a milestone, in milliseconds since this command began."""
+    """What prints a milestone, in milliseconds since this command began.
+
+    ``form`` is "text", "json" or empty.
+    """
     if not form:
         return lambda name, uptime: None
     began = _process_began()
