@@ -61,7 +61,7 @@ check: $(VENV)/.test ## lint, format, types, C warnings, layers, sizes, conventi
 	$(BIN)/python -m pytest -q tests/unit/test_conventions.py tests/unit/test_layers.py
 
 .PHONY: bench
-bench: install packages-test ## measure against runc and podman (BENCH=start picks a part)
+bench: install packages-test packages-vm ## measure against runc and podman (BENCH=start picks a part)
 	@$(BIN)/python -m tests.bench $(BENCH) </dev/null
 
 .PHONY: native

@@ -1,6 +1,6 @@
 """``minirun doctor``: what this host can do, and how to fix the rest.
 
-The checks are in ``container/doctor``; here they become a table or JSON.
+The checks are in ``container/doctor`` and ``vm/doctor.py``; here they become a table or JSON.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def command(settings: Settings, form: str | None) -> int:
     """
     from minirun.cli.output import show
     from minirun.container import doctor
+    from minirun.vm import doctor as machines
 
-    findings = list(doctor.examine(settings.root, settings.state))
+    findings = [*doctor.examine(settings.root, settings.state), *machines.examine(settings.root)]
     rows = [
         {"name": one.name, "status": one.status, "finding": one.finding, "fix": one.fix} for one in findings
     ]

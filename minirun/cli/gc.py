@@ -16,13 +16,14 @@ def command(settings: Settings) -> int:
     """Sweep up what a crash left behind.
 
     Containers whose creator or monitor was killed, names and ids that nobody
-    holds, half-made images, layers that no image needs. Running containers are
-    left alone. The exit code is 125 where something could not be swept.
+    holds, half-made images, layers that no image needs; virtual machines whose
+    command was killed, half-made templates and kernels. What runs is left
+    alone. The exit code is 125 where something could not be swept.
     """
     from minirun.cli.several import store_of
     from minirun.container.gc import gc
 
-    done = gc(store_of(settings)) + _images(settings)
+    done = gc(store_of(settings)) + _images(settings) + _machines(settings)
     for line in done:
         print(line)
     return 125 if any(line.startswith("cannot ") for line in done) else 0
@@ -39,3 +40,14 @@ def _images(settings: Settings) -> list[str]:
     except MinirunError as error:
         return [f"cannot sweep the images: {error.what}"]
     return [f"removed {path}: no image needs it" for path in removed]
+
+
+def _machines(settings: Settings) -> list[str]:
+    """What is left of virtual machines."""
+    from minirun.errors import reason
+    from minirun.vm.gc import gc
+
+    try:
+        return gc(settings.root, settings.state)
+    except OSError as error:
+        return [f"cannot sweep the virtual machines: {reason(error)}"]

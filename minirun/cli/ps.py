@@ -87,7 +87,7 @@ def _row(home: Home, whole: bool) -> dict[str, object]:
         "command": list(record.command),
         "shown_command": f'"{words if whole or len(words) < 24 else words[:21] + "..."}"',
         "created": record.created,
-        "age": human_age(_seconds(record.created)),
+        "age": human_age(seconds(record.created)),
         "state": state,
         "status": _status(home, state),
         "names": record.name,
@@ -104,16 +104,16 @@ def _status(home: Home, state: str) -> str:
     if state in ("running", "paused"):
         import time
 
-        up = human_duration(time.time() - _seconds(home.started()))
+        up = human_duration(time.time() - seconds(home.started()))
         return f"Up {up}" + (" (paused)" if state == "paused" else "")
     if state == "created":
         return "Created"
     ended = last_exit(home)
-    since = f" {human_age(_seconds(ended.finishedAt))}" if ended.finishedAt else ""
+    since = f" {human_age(seconds(ended.finishedAt))}" if ended.finishedAt else ""
     return f"Exited ({ended.exitCode}){since}"
 
 
-def _seconds(moment: str) -> float:
+def seconds(moment: str) -> float:
     """An RFC 3339 time as seconds since 1970; now where there is none."""
     import datetime
     import time

@@ -228,4 +228,7 @@ def tending_orphans() -> Iterator[None]:
     try:
         yield
     finally:
+        # An interrupt in the very moment of a start: nobody knows of that run but the kernel.
+        _send(processes.children(os.getpid()), signal.SIGTERM)
+        _no_orphans()
         prctl.set_child_subreaper(before)

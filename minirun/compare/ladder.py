@@ -52,7 +52,7 @@ def _process(stage: Stage) -> Rung:
     line += [f"--setgid={process.user.gid}", f"--setuid={process.user.uid}"]
     return Rung(
         name="process",
-        what="the program on the image's files: fork, chroot(2), execve(2); with every right of who typed it",
+        what="the program on the image's files: fork, chroot(2), execve(2); with all the rights its user has",
         line=lambda args: [*line, "--", *args],
         environment=dict(pair.partition("=")[::2] for pair in process.env),
     )

@@ -93,7 +93,7 @@ def compare(store: Store, wish: Wish, tell: Callable[[str], None] = lambda word:
         rungs, absent = ladder(stage, store)
         sheets = [_Sheet(rung, stage, wish.timeout) for rung in _chosen(rungs, wish.rungs, absent)]
         _all_in_turn(sheets, wish.runs, tell)
-        done = tuple(sheet.measured(stage) for sheet in sheets)
+        done = tuple(sheet.measured() for sheet in sheets)
     return Comparison(wish=wish, host=kernel.of_host(), rungs=_with_roles(done), absent=absent)
 
 
@@ -204,12 +204,12 @@ class _Sheet:
         line = self.rung.line(args)
         return attempt.run(line, self.rung.environment, self.timeout, self.patience, look)
 
-    def measured(self, stage: Stage) -> Measured:
+    def measured(self) -> Measured:
         """What is on the sheet."""
         return Measured(
             rung=self.rung.name,
             what=self.rung.what,
-            line=tuple(self.rung.line(stage.args)),
+            line=tuple(self.rung.line(self.stage.args)),
             missing=self.missing,
             first=self.first,
             output=self.output,

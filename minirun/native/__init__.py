@@ -1,7 +1,7 @@
-"""The C programs that stay beside a container: ``monitor`` (its parent) and ``init`` (``--init``).
+"""The C programs: ``monitor`` (a container's parent), ``init`` (``--init``), ``guest`` (PID 1 of a machine).
 
 They are C because they live as long as the container does: tens of KiB each,
-where an idle Python is ten MiB. Layer: free to all, it only knows where they
+where an idle Python is ten MiB; and because a guest has nothing else yet. Layer: free to all, it only knows where they
 are. Read monitor.c next, or build.py for how they are compiled.
 """
 

@@ -145,13 +145,6 @@ static int op_gateway(char **word) /* address */
 	return failed;
 }
 
-static int op_rlimit(char **word) /* number soft hard */
-{
-	struct rlimit limit = { strtoull(word[1], NULL, 10), strtoull(word[2], NULL, 10) };
-
-	return setrlimit(atoi(word[0]), &limit);
-}
-
 /* The program: what it is called with, and as whom it runs. */
 static int add(char **list, int *count, char *word)
 {
@@ -173,6 +166,19 @@ static int op_tty(char **word) /* rows columns */
 	program.tty = 1;
 	program.window.ws_row = atoi(word[0]);
 	program.window.ws_col = atoi(word[1]);
+	return 0;
+}
+
+static int op_rlimit(char **word) /* number soft hard */
+{
+	if (program.limitc >= RLIM_NLIMITS) {
+		errno = E2BIG;
+		return -1;
+	}
+	int i = program.limitc++;
+	program.limits[i].resource = atoi(word[0]);
+	program.limits[i].limit.rlim_cur = strtoull(word[1], NULL, 10);
+	program.limits[i].limit.rlim_max = strtoull(word[2], NULL, 10);
 	return 0;
 }
 

@@ -17,7 +17,8 @@ static struct {
 	char *cwd;
 	uid_t uid;
 	gid_t gid, groups[256];
-	int groupc, tty, umask;
+	int groupc, tty, umask, limitc;
+	struct { int resource; struct rlimit limit; } limits[RLIM_NLIMITS];
 	struct winsize window;
 	pid_t pid;
 	int in, out, err;           /* our ends; for a terminal, in and out are its master */
@@ -26,13 +27,20 @@ static struct {
 	int no_more;                /* the host has said that its input is over */
 } program = { .cwd = "/", .umask = 022, .in = -1, .out = -1, .err = -1 };
 
+/* What a child that could not become the program tells; the text is in both. */
+struct failure {
+	const char *what;
+	int number;
+};
+
 static void become(int input, int output, int errors, int told) __attribute__((noreturn));
 static int is_there(const char *name);
 
 /* Starts the program; says FAILED where it cannot be executed. */
 static void start_program(void)
 {
-	int in[2], out[2], err[2], failure[2], number = 0;
+	int in[2], out[2], err[2], failure[2];
+	struct failure told = { "exec", EAGAIN };
 
 	pipe2(failure, O_CLOEXEC);
 	if (program.tty) {
@@ -63,8 +71,8 @@ static void start_program(void)
 		close(out[1]);
 		close(err[1]);
 	}
-	if (program.pid < 0 || read(failure[0], &number, sizeof number) > 0) {
-		say_text(FAILED, "%d exec %s", number, program.args[0]);
+	if (program.pid < 0 || read(failure[0], &told, sizeof told) > 0) {
+		say_text(FAILED, "%d %s %s", told.number, told.what, *told.what == 'c' ? program.cwd : program.args[0]);
 		leave();
 	}
 	close(failure[0]);
@@ -80,8 +88,8 @@ static void start_program(void)
 /* The child: puts everything on that the program shall have, privileges last. */
 static void become(int input, int output, int errors, int told)
 {
+	struct failure failed = { "streams", 0 };
 	sigset_t none;
-	int number;
 
 	setsid();
 	if (program.tty)
@@ -91,18 +99,25 @@ static void become(int input, int output, int errors, int told)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(program.umask);
+	failed.what = "limits";
+	for (int i = 0; i < program.limitc; i++)
+		if (setrlimit(program.limits[i].resource, &program.limits[i].limit))
+			goto failed;
+	failed.what = "user";
 	if (setgroups(program.groupc, program.groups) || setgid(program.gid) || setuid(program.uid))
 		goto failed;
+	failed.what = "cwd"; /* as who the program is: a directory may be closed to it */
 	if (chdir(program.cwd))
 		goto failed;
+	failed.what = "exec";
 	environ = program.env;
 	execvp(program.args[0], program.args);
 	/* "No such file" about a file that is there means its interpreter. */
 	if (errno == ENOENT && is_there(program.args[0]))
 		errno = ELIBACC;
 failed:
-	number = errno;
-	write(told, &number, sizeof number);
+	failed.number = errno;
+	write(told, &failed, sizeof failed);
 	_exit(127);
 }
 
@@ -205,7 +220,9 @@ static void reap(void)
 			ended = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	if (ended < 0)
 		return;
-	/* What it wrote before it died is in the pipes still; others may hold them open. */
+	/* With the program the machine ends. What it wrote is in the pipes still, and
+	 * whoever else holds them must not fill them for ever. */
+	kill(-1, SIGKILL);
 	while (program.out >= 0 && pass_on(&program.out, OUTPUT))
 		;
 	while (program.err >= 0 && pass_on(&program.err, ERROR_OUTPUT))

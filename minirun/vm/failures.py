@@ -13,6 +13,10 @@ import re
 from minirun.errors import MinirunError, NotExecutable, ProgramNotFound, StepFailed
 
 
+class DidNotComeUp(MinirunError):
+    """The machine ended, or was given up, before its first process was ready."""
+
+
 def of_last_words(words: str, complaints: str) -> MinirunError:
     """The error for a machine that ended by itself.
 
@@ -50,7 +54,7 @@ def _quoted(words: str) -> str:
 def never_ready(timeout: float, words: str) -> MinirunError:
     """The error for a guest that did not say its first word within ``timeout`` seconds."""
     said = words.replace("\n", " | ") if words else "nothing"
-    return MinirunError(
+    return DidNotComeUp(
         f"the guest did not come up within {timeout:.0f} seconds",
         f"its console said last: {said}",
         "--console shows the whole boot; --accel tcg, if KVM is there but does not work",
@@ -74,6 +78,10 @@ def of_operation(told: str) -> MinirunError:
     name, _, rest = what.partition(" ")
     if name == "exec" and known:
         return _not_started(int(number), rest)
+    if name == "cwd":
+        return StepFailed(
+            f"cannot enter the working directory {rest}", f"in the guest: {why}", "choose another --workdir"
+        )
     return StepFailed(
         f"the guest could not do: {what.strip()}",
         why,

@@ -14,7 +14,7 @@ from minirun.values import TYPE_CHECKING
 from minirun.vm import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from minirun.spec import Process
     from minirun.vm.share import Volume
@@ -54,7 +54,7 @@ def operations(
     yield from _program(process, window)
 
 
-def encode(operations: Iterator[Operation]) -> bytes:
+def encode(operations: Iterable[Operation]) -> bytes:
     """The list as it is sent: strings, each with a zero byte behind it."""
     return b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for words in operations for word in words)
 

@@ -27,8 +27,7 @@ ADDRESS, NETMASK, GATEWAY, NAMESERVER = "10.0.2.15", "255.255.255.0", "10.0.2.2"
 
 #: Each of these saves a guest in emulation what only real hardware needs.
 _COMMAND_LINE = (
-    "console=ttyS0 panic=-1 cgroup_no_v1=all mitigations=off nokaslr no_timer_check cryptomgr.notests "
-    "initcall_blacklist=init_kprobe_trace,crypto_kdf108_init"
+    "console=ttyS0 panic=-1 cgroup_no_v1=all mitigations=off nokaslr no_timer_check cryptomgr.notests"
 )
 
 

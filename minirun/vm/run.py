@@ -38,6 +38,7 @@ from minirun.vm import (
     share,
     template,
 )
+from minirun.vm.failures import DidNotComeUp
 from minirun.vm.home import Record
 from minirun.vm.session import EndedBySignal, EndedBySignals, Session, window
 from minirun.vm.wire import OPERATE, Guest
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from minirun.vm.machine import Machine
     from minirun.vm.options import VmOptions
     from minirun.vm.share import Volume
-    from minirun.vm.wire import Milestone
 
 #: The program was ended from outside: 128 + SIGKILL, as of a container that was killed.
 TIMED_OUT = 137
@@ -75,41 +75,61 @@ class Prepared(Value):
     record: Record
 
 
-def run(store: Store, wish: VmOptions, milestone: Milestone, trace: Trace | None = None) -> int:
+class Telling:
+    """What is told while a machine starts; here, nothing. The command line tells it on stderr."""
+
+    #: Gets each step of the hypervisor-to-be, as ``steps.Walk`` has it.
+    trace: Trace | None = None
+
+    def milestone(self, name: str, uptime: int) -> None:
+        """Something was reached; ``uptime`` is the guest's clock in microseconds, -1 on the host."""
+
+    def operation(self, words: tuple[str, ...]) -> None:
+        """The guest is asked to do this (``guest.py``)."""
+
+
+def run(store: Store, wish: VmOptions, telling: Telling) -> int:
     """Runs the program; its exit code, 128+N if signal N came before there was a program.
 
     Raises what keeps it from running, and TimedOut.
     """
     try:
         with EndedBySignals():
-            return _run(store, wish, milestone, trace)
+            return _run(store, wish, telling)
     except EndedBySignal as signal:
         return 128 + signal.number
+    except DidNotComeUp:
+        # That KVM can make a machine does not say that it can run one: nested or
+        # partial ones exist, and what they lack shows at the boot.
+        if wish.accel != "auto" or accel.choose("auto") != "kvm":
+            raise
+    telling.milestone("emulated", -1)
+    return run(store, replace(wish, accel="tcg"), telling)
 
 
-def _run(store: Store, wish: VmOptions, milestone: Milestone, trace: Trace | None) -> int:
+def _run(store: Store, wish: VmOptions, telling: Telling) -> int:
     options.check(wish)
     deadline = time.monotonic() + wish.timeout if wish.timeout else None
     own, name = home.reserve(store, wish.name)
     with own:
-        prepared = _prepare(store, wish, own.id, name, milestone)
+        prepared = _prepare(store, wish, own.id, name, telling)
         share.make_places(own.path, prepared.volumes)
-        with _launch(own, prepared, wish, trace) as running:
-            milestone("hypervisor", -1)
+        with _launch(own, prepared, wish, telling) as running:
+            telling.milestone("hypervisor", -1)
             started = process.start_time(running.pid)
             own.write(replace(prepared.record, pid=running.pid, startTime=started))
-            talking = Guest(running, milestone, own.complaints)
+            talking = Guest(running, telling.milestone, own.complaints)
             if wish.console:
                 talking.on_console = lambda data: os.write(2, data)
             if prepared.template:
                 template.restore(running, prepared.template)
-                milestone("restored", -1)
+                telling.milestone("restored", -1)
             else:
                 talking.wait_ready()
-            return _follow(talking, prepared, wish, deadline)
+            return _follow(talking, prepared, wish, telling, deadline)
 
 
-def _prepare(store: Store, wish: VmOptions, id: str, name: str, milestone: Milestone) -> Prepared:
+def _prepare(store: Store, wish: VmOptions, id: str, name: str, telling: Telling) -> Prepared:
     layers, config = _files(store, wish)
     spec = specify.spec_of(
         replace(wish, network="none", memory=None),
@@ -122,7 +142,7 @@ def _prepare(store: Store, wish: VmOptions, id: str, name: str, milestone: Miles
     hardware = _machine(store.root, wish, booted)
     place = ""
     if template.suits(hardware) and not wish.cold:
-        place = template.get(store.root, hardware, booted.release, milestone)
+        place = template.get(store.root, hardware, booted.release, telling.milestone)
     record = Record(
         id=id,
         name=name,
@@ -212,7 +232,7 @@ def _volumes(spec: Spec, wish: VmOptions, booted: Kernel) -> tuple[Volume, ...]:
     )
 
 
-def _launch(own: Home, prepared: Prepared, wish: VmOptions, trace: Trace | None) -> Hypervisor:
+def _launch(own: Home, prepared: Prepared, wish: VmOptions, telling: Telling) -> Hypervisor:
     lines = hypervisor.Lines(with_monitor=bool(prepared.template))
     wires = machine.Wires(
         name=f"minirun-{own.id[:12]}",
@@ -222,27 +242,29 @@ def _launch(own: Home, prepared: Prepared, wish: VmOptions, trace: Trace | None)
     )
     steps = tuple(share.steps(own.path, prepared.layers, prepared.volumes, not prepared.machine.network))
     try:
-        return hypervisor.launch(own.path, steps, prepared.machine, lines.tie(wires), lines, trace)
+        return hypervisor.launch(own.path, steps, prepared.machine, lines.tie(wires), lines, telling.trace)
     except BaseException:
         lines.close()
         raise
 
 
-def _follow(talking: Guest, prepared: Prepared, wish: VmOptions, deadline: float | None) -> int:
-    talking.send(
-        OPERATE,
-        guest.encode(
-            guest.operations(
-                prepared.spec.process,
-                prepared.spec.hostname,
-                prepared.volumes,
-                prepared.machine.network,
-                os.urandom(64),
-                time.time_ns(),
-                window(),
-            )
-        ),
+def _follow(
+    talking: Guest, prepared: Prepared, wish: VmOptions, telling: Telling, deadline: float | None
+) -> int:
+    operations = tuple(
+        guest.operations(
+            prepared.spec.process,
+            prepared.spec.hostname,
+            prepared.volumes,
+            prepared.machine.network,
+            os.urandom(64),
+            time.time_ns(),
+            window(),
+        )
     )
+    for words in operations:
+        telling.operation(words)
+    talking.send(OPERATE, guest.encode(operations))
     session = Session(talking, stdin=wish.interactive, tty=wish.tty, sig_proxy=wish.sig_proxy)
     try:
         return session.follow(deadline)

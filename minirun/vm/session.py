@@ -93,7 +93,7 @@ class Session:
         poll = select.poll()
         poll.register(self.guest.console, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        if not self.reads_stdin:
+        if not self.reads_stdin and not self.tty:  # a terminal that nobody types at has no end
             self.guest.send(wire.END_OF_INPUT)
         while True:
             self._register(poll)

@@ -79,7 +79,7 @@ def get(root: str, machine: Machine, release: str, milestone: Milestone) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.exists(f"{place}/template.json"):
             return place
-        _sweep(root)
+        _sweep_locked(root)
         unfinished = f"{root}/templates/{_UNFINISHED}{key}"
         try:
             _make(unfinished, machine, milestone)
@@ -103,11 +103,27 @@ def get(root: str, machine: Machine, release: str, milestone: Milestone) -> str:
     return place
 
 
-def _sweep(root: str) -> None:
-    """What a killed maker left; the caller holds the lock, so nobody is at it."""
-    for name in os.listdir(f"{root}/templates"):
-        if name.startswith(_UNFINISHED):
-            remove_tree(f"{root}/templates/{name}")
+def sweep(root: str) -> list[str]:
+    """Removes what killed makers left, unless somebody makes one right now; the paths."""
+    try:
+        lock = os.open(f"{root}/templates/.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return []
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _sweep_locked(root)
+    except BlockingIOError:
+        return []
+    finally:
+        os.close(lock)
+
+
+def _sweep_locked(root: str) -> list[str]:
+    """The caller holds the lock, so nobody is at what is not finished."""
+    names = [name for name in os.listdir(f"{root}/templates") if name.startswith(_UNFINISHED)]
+    for name in names:
+        remove_tree(f"{root}/templates/{name}")
+    return [f"{root}/templates/{name}" for name in names]
 
 
 def _make(place: str, machine: Machine, milestone: Milestone) -> None:

@@ -15,13 +15,13 @@ import select
 import struct
 import time
 
+from minirun.errors import MinirunError
 from minirun.values import TYPE_CHECKING
 from minirun.vm import failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from minirun.errors import MinirunError
     from minirun.vm.hypervisor import Hypervisor
 
     #: Gets the name of a milestone and the guest's own clock in microseconds, -1 for the host's events.
@@ -81,8 +81,16 @@ class Guest:
     def wait_ready(self, timeout: float = BOOT_TIMEOUT) -> None:
         """Until the guest's first process has said that it is ready for operations.
 
-        Raises MinirunError with the console's last lines when that does not happen.
+        Raises DidNotComeUp with the console's last lines when that does not happen.
         """
+        try:
+            self._wait_ready(timeout)
+        except failures.DidNotComeUp:
+            raise
+        except MinirunError as error:
+            raise failures.DidNotComeUp(error.what, error.why, error.remedy) from error
+
+    def _wait_ready(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         poll = select.poll()
         poll.register(self.control, select.POLLIN)

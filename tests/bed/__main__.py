@@ -73,7 +73,12 @@ def _prepare(chosen: list[str], environment: dict[str, str]) -> None:
         ["-m", "pytest", "--collect-only", "-q", *chosen],
     ):
         done = subprocess.run(
-            [sys.executable, *command], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, *command],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             sys.exit(f"{' '.join(command)}: {done.stdout}{done.stderr}")

@@ -1,6 +1,6 @@
 """``make bench``: measures all, and prints the table that README has.
 
-    python -m tests.bench [start] [idle] [filter] [streams] [images]
+    python -m tests.bench [start] [idle] [filter] [streams] [images] [vm]
 
 with the interpreter beside which minirun is installed, as root, on a machine
 that does nothing else. Read ``harness.py`` for how, ``peers.py`` for whom.
@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 
-from tests.bench import bench_idle, bench_images, bench_start, bench_streams, bench_syscall_filter
+from tests.bench import bench_idle, bench_images, bench_start, bench_streams, bench_syscall_filter, bench_vm
 from tests.bench.harness import note, output, table
 from tests.bench.peers import IMAGE, REPOSITORY, contestants
 
@@ -22,6 +22,7 @@ PARTS = {
     "filter": bench_syscall_filter.rows,
     "streams": bench_streams.rows,
     "images": bench_images.rows,
+    "vm": bench_vm.rows,
 }
 
 

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from minirun.cli import flag_values as read
+from minirun.cli import quick
 from minirun.cli.app import TableCommand
 from minirun.cli.flag_values import Kind
-from minirun.cli.flags import FILES, MEMORY, PATH, PROGRAM, STARTED, SWITCH, TIMEOUT
+from minirun.cli.flags import FILES, MAY, MEMORY, PATH, PROGRAM, STARTED, SWITCH, TIMEOUT
 from minirun.cli.table import Flag, Table
 from minirun.vm.options import VmOptions
 
 if TYPE_CHECKING:
     from minirun.cli.settings import Settings
-    from minirun.vm.wire import Milestone
+    from minirun.vm.run import Telling
 
 _OWN = {
     "--name": "A name for the machine.",
@@ -56,7 +57,7 @@ SECTIONS = {
         Flag("--timeout", TIMEOUT, "End the whole machine after so many seconds."),
         Flag("--console", SWITCH, "Show on stderr what the guest's kernel says (boots it cold)."),
     ),
-    "The program": _taken(PROGRAM, _PROGRAM),
+    "The program": (*_taken(PROGRAM, _PROGRAM), *_taken(MAY, ["--ulimit"])),
     "Its files": (
         *_taken(FILES, _FILES),
         Flag("--rootfs", PATH, "A directory in place of an image; the guest's writes do not reach it."),
@@ -85,11 +86,23 @@ TABLE = Table(VmOptions, "image command*", "Run a command in a virtual machine m
 class Run(TableCommand):
     """The command, with an image unless ``--rootfs`` stands for one."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As ``run`` is read: quickly, and by click for help and mistakes."""
+        found = quick.read(self.table, args)
+        if found is None or not (found[1] or "--rootfs" in found[0]):
+            return super().parse_args(ctx, args)
+        ctx.meta[_FOUND] = found
+        return []
+
     def invoke(self, ctx: click.Context) -> Any:
-        given, words = self.given(ctx)
+        given, words = ctx.meta.get(_FOUND) or self.given(ctx)
         if "--rootfs" in given:
             words = ["", *words]
         return main(ctx.obj, self.table.value(given, words))
+
+
+#: Where the context keeps what was read without click.
+_FOUND = "minirun.vm.run"
 
 
 def main(settings: Settings, options: VmOptions) -> int:
@@ -97,41 +110,60 @@ def main(settings: Settings, options: VmOptions) -> int:
     from minirun.cli.several import store_of
     from minirun.vm.run import run
 
-    trace = None
-    if options.trace:
-        from minirun.cli.trace import printer
-
-        trace = printer(options.trace)
-    return run(store_of(settings), options, milestones(options.trace), trace)
+    return run(store_of(settings), options, _telling(options.trace))
 
 
-def milestones(form: str) -> Milestone:
-    """What prints a milestone, in milliseconds since this command began.
+def _telling(form: str) -> Telling:
+    """What ``--trace`` prints: ``form`` is "text", "json" or empty."""
+    from minirun.vm.run import Telling
 
-    ``form`` is "text", "json" or empty.
-    """
     if not form:
-        return lambda name, uptime: None
+        return Telling()
+    from minirun.cli.trace import printer
+
     began = _process_began()
 
-    def show(name: str, uptime: int) -> None:
-        since = (time.clock_gettime(time.CLOCK_BOOTTIME) - began) * 1000
-        if form == "json":
-            import json
+    class Printed(Telling):
+        """Steps as of a container, operations, and milestones in milliseconds since this process began."""
 
-            told = {"milestone": name, "milliseconds": round(since, 1), "guest_uptime_ms": None}
-            if uptime >= 0:
-                told["guest_uptime_ms"] = uptime / 1000
-            print(json.dumps(told), file=sys.stderr, flush=True)
-            return
-        inside = f"  (guest's clock: {uptime / 1000:.0f} ms)" if uptime >= 0 else ""
-        print(f"{since:8.0f} ms  {SAID.get(name, name)}{inside}", file=sys.stderr, flush=True)
+        def milestone(self, name: str, uptime: int) -> None:
+            since = (time.clock_gettime(time.CLOCK_BOOTTIME) - began) * 1000
+            inside = uptime / 1000 if uptime >= 0 else None
+            if form == "json":
+                _say_json(milestone=name, milliseconds=round(since, 1), guest_milliseconds=inside)
+                return
+            clock = f"  (guest's clock: {inside:.0f} ms)" if inside is not None else ""
+            _say(f"{since:8.0f} ms  {SAID.get(name, name)}{clock}")
 
-    return show
+        def operation(self, words: tuple[str, ...]) -> None:
+            shown = [word if word.isprintable() else repr(word) for word in words]
+            shown = [word if len(word) < _LONG else word[:_LONG] + "…" for word in shown]
+            if form == "json":
+                _say_json(operation=words[0], arguments=words[1:])
+            else:
+                _say(f"    guest:  {' '.join(word or repr(word) for word in shown)}")
+
+    told = Printed()
+    told.trace = printer(form)
+    return told
+
+
+_LONG = 80
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _say_json(**told: object) -> None:
+    import json
+
+    _say(json.dumps(told))
 
 
 #: What a milestone means.
 SAID = {
+    "emulated": "KVM did not bring it up: once more, emulated",
     "hypervisor": "the hypervisor runs",
     "init": "kernel booted: our first process runs",
     "drivers": "virtio and file system drivers are loaded",

@@ -38,6 +38,7 @@ CHECKS: tuple[Callable[[str, str], Iterator[Finding]], ...] = (
     rights.capabilities,
     rights.seccomp,
     rights.security_modules,
+    rights.apparmor_profiles,
     namespaces.each,
     namespaces.user_limits,
     storage.overlay,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from minirun.container.doctor.finding import Finding, fail, is_root, ok, warn, word
-from minirun.linux import apparmor, capability
+from minirun.isolation import apparmor
+from minirun.linux import capability
+from minirun.linux.apparmor import enabled, profiles
 from minirun.linux.seccomp import SeccompReturn, action_available
 from minirun.values import TYPE_CHECKING
 
@@ -75,7 +77,7 @@ def seccomp(root: str, state: str) -> Iterator[Finding]:
 
 
 def security_modules(root: str, state: str) -> Iterator[Finding]:
-    """AppArmor profiles can be asked for; SELinux labels cannot, and it may refuse things."""
+    """Which are on; SELinux labels cannot be asked for, and it may refuse things."""
     modules = word("/sys/kernel/security/lsm")
     if word("/sys/fs/selinux/enforce") == "1":
         yield warn(
@@ -83,9 +85,26 @@ def security_modules(root: str, state: str) -> Iterator[Finding]:
             "SELinux is enforcing; minirun sets no labels",
             "setenforce 0, if it gets in the way",
         )
-    elif apparmor.enabled():
-        yield ok("security modules", f"AppArmor is on ({modules or 'no list'})")
     else:
-        yield ok(
-            "security modules", f"{modules or 'none to be seen'}; no AppArmor, so no profile can be asked for"
-        )
+        yield ok("security modules", modules or "none to be seen")
+
+
+def apparmor_profiles(root: str, state: str) -> Iterator[Finding]:
+    """Whether containers are confined by a profile, and by which."""
+    if not enabled():
+        yield ok("AppArmor", "not enabled in this kernel: containers run without, none can be asked for")
+    elif lack := apparmor.lacking():
+        why, fix = lack
+        yield warn("AppArmor", f"on, but {why}: containers run without a profile, unless one is named", fix)
+    else:
+        yield ok("AppArmor", f"containers get the profile {apparmor.DEFAULT} ({_loaded()})")
+
+
+def _loaded() -> str:
+    loaded = profiles()
+    if loaded is None:
+        return "which ones are loaded takes root to see"
+    ours = loaded.get(apparmor.DEFAULT, "the first one loads it")
+    modes = list(loaded.values())
+    counted = [f"{modes.count(mode)} {mode}" for mode in sorted(set(modes))]
+    return f"{ours}; loaded in all: {', '.join(counted) or 'none'}"
