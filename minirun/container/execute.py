@@ -16,7 +16,7 @@ from minirun.container.channel import Channel
 from minirun.container.pause import status_of
 from minirun.container.state import Home
 from minirun.errors import Conflict
-from minirun.isolation import cgroups, privileges, rlimits, users
+from minirun.isolation import apparmor, cgroups, privileges, rlimits, users
 from minirun.isolation.cgroups.layout import Layout, layout
 from minirun.linux import credentials, namespace, process, terminal
 from minirun.linux.namespace import CloneFlag
@@ -58,6 +58,7 @@ def execute(
     """
     pid = running_pid(home)
     privileges.check(spec)
+    apparmor.check(spec)
     steps = exec_plan(spec, layout(), f"{home.store.root}/seccomp", joined(pid))
     ours, inits = Channel.pair()
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -155,6 +156,7 @@ def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> I
         Call(process.setsid),
         why="our terminal is not its own: no signal from there, no keys put into it (TIOCSTI)",
     )
+    yield from apparmor.init_steps(spec)
     yield from cgroups.init_steps(spec, where)
     others = flags & ~CloneFlag.NEWPID
     if others:

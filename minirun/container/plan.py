@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from minirun.container import channel, program
 from minirun.isolation import (
+    apparmor,
     cgroups,
     devices,
     hostname,
@@ -57,6 +58,7 @@ def plan(spec: Spec, layout: Layout, filters: str) -> list[Step]:
 def host_steps(spec: Spec, layout: Layout) -> Iterator[Step]:
     """What the parent prepares, and the birth of the child."""
     yield _leave_the_caller()
+    yield from apparmor.host_steps(spec)  # our own profile, if this is the first container
     yield from overlay.host_steps(spec)  # an upperdir of its own
     yield from mounts.host_steps(spec)  # what -v names and is not there yet
     yield from cgroups.host_steps(spec, layout)  # limits stand before anyone can exceed them
@@ -72,6 +74,7 @@ def host_steps(spec: Spec, layout: Layout) -> Iterator[Step]:
 def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
     """What PID 1 does to itself before it becomes the program, in this order."""
     yield from begin()
+    yield from apparmor.init_steps(spec)  # a profile that is not there: create fails, not start
     if namespaces.path_of(spec, "pid"):
         yield privileges.undumpable()  # others can see us there
     yield _wait_for_host(spec)

@@ -1,8 +1,8 @@
 """Part of ``specify.py``: what a program may.
 
 ``--privileged``, ``--cap-add``, ``--cap-drop`` and ``--security-opt`` become
-capability sets, a seccomp profile and the paths that are hidden or cannot be
-written. The defaults are docker's, but that no_new_privs is on.
+capability sets, a seccomp profile, the name of an AppArmor profile, and the paths
+that are hidden or cannot be written. The defaults are docker's, but that no_new_privs is on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 from minirun.container.options import Options
 from minirun.errors import Unsupported, UsageError
-from minirun.isolation import privileges
+from minirun.isolation import apparmor, privileges
 from minirun.isolation.mounts.defaults import masked_paths, readonly_paths
 from minirun.linux import capability
 from minirun.spec import Capabilities, Seccomp
@@ -44,6 +44,7 @@ def privileges_of(options: Options, uid: int) -> Privileges:
     found = Privileges(
         capabilities=privileges.sets(_capabilities(options), uid),
         seccomp=None if options.privileged else DEFAULT_SECCOMP,
+        apparmor="" if options.privileged else apparmor.default_profile(),
         masked=masked_paths(options.privileged, _throttled_cpus()),
         readonly=readonly_paths(options.privileged),
     )

@@ -15,7 +15,7 @@ from minirun.container.channel import Channel
 from minirun.container.locks import Lock, is_looked_after
 from minirun.container.state import Home, Record
 from minirun.errors import Conflict, MinirunError
-from minirun.isolation import privileges, rlimits
+from minirun.isolation import apparmor, privileges, rlimits
 from minirun.isolation.cgroups.layout import layout
 from minirun.values import TYPE_CHECKING, replace
 
@@ -69,6 +69,7 @@ def plan_of(home: Home, record: Record) -> list[Step]:
     from minirun.container.plan import plan
 
     privileges.check(record.spec)
+    apparmor.check(record.spec)
     rlimits.check(record.spec)
     return plan(record.spec, layout(), f"{home.store.root}/seccomp")
 

@@ -19,7 +19,7 @@ up: then it comes before. See capabilities(7), credentials(7), seccomp(2).
 from __future__ import annotations
 
 from minirun.errors import InvalidInput, StepFailed, Unsupported
-from minirun.linux import apparmor, capability, credentials, procfs
+from minirun.linux import capability, credentials, procfs
 from minirun.spec import Capabilities, Spec
 from minirun.steps import Call, Step, syscall
 from minirun.values import TYPE_CHECKING
@@ -34,11 +34,9 @@ DEFAULT_UMASK = 0o022  # runc's, when the spec does not say
 def drop(spec: Spec) -> Iterator[Step]:
     """Init side, last but for execve: takes every privilege that was not promised.
 
-    Raises InvalidInput for sets that contradict each other, and Unsupported
-    for an AppArmor profile where there is no AppArmor.
+    Raises InvalidInput for sets that contradict each other.
     """
     _must_be_consistent(spec.process.capabilities)
-    yield from _apparmor(spec)
     yield from _bounding(spec)
     yield from _ids(spec)
     yield from _sets(spec)
@@ -89,25 +87,6 @@ def check(spec: Spec) -> None:
             "minirun itself does not have it in its bounding set, and nobody can add to that",
             "leave it out, or start minirun where it was not taken away",
         )
-
-
-def _apparmor(spec: Spec) -> Iterator[Step]:
-    profile = spec.process.apparmorProfile
-    enabled = bool(profile) and apparmor.enabled()
-    if not profile or (profile == "unconfined" and not enabled):
-        return
-    if not enabled:
-        raise Unsupported(
-            f"the AppArmor profile {profile!r} cannot be applied",
-            "AppArmor is not enabled in this kernel",
-            "leave the profile out, or boot with apparmor=1 security=apparmor",
-        )
-    yield Step(
-        f"ask for the AppArmor profile {profile}",
-        Call(apparmor.change_on_exec, profile),
-        why="it holds from the next execve on; first, while the process may still write there",
-        chapter=_CHAPTER,
-    )
 
 
 def _bounding(spec: Spec) -> Iterator[Step]:

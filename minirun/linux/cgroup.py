@@ -15,17 +15,38 @@ import time
 
 from minirun.steps import syscall
 
+#: The extended attribute of a group that was made on the way to a container's.
+SHARED = "user.minirun"
+
 #: How long rmdir waits for processes that have died and not left yet, in seconds.
 PATIENCE = 1.0
 
 
 @syscall("mkdir")
 def mkdir_parent(path: str) -> None:
-    """Makes a group that containers share, such as ``minirun``; it may exist."""
+    """Makes a group that containers share, such as ``minirun``; it may exist.
+
+    One that is made is marked, so that it can go with the last container: see
+    ``is_shared``. Without the mark, on a kernel that takes none, it stays.
+    """
     try:
         os.mkdir(path, 0o755)
+        os.setxattr(path, SHARED, b"")
     except FileExistsError:
         return
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EPERM) or not os.path.isdir(path):
+            raise
+
+
+def is_shared(path: str) -> bool:
+    """Whether containers share this group and minirun made it, not somebody else who needs it."""
+    if os.path.basename(path) == "minirun":
+        return True
+    try:
+        return SHARED in os.listxattr(path)
+    except OSError:
+        return False
 
 
 def is_gone(error: OSError) -> bool:
@@ -85,6 +106,27 @@ def write(path: str, text: str) -> None:
         raise _explained(error, _remedy(os.path.basename(path), error.errno)) from None
 
 
+@syscall(
+    "write", "cgroups(7)", show=lambda group: f'write("{group}/memory.low", <sum of the groups in it>)'
+)
+def sum_memory_low(group: str) -> str:
+    """Writes the memory.low of all groups directly in ``group`` to its own; the text.
+
+    Locked, for the groups of two containers may be made or removed at once.
+    """
+    directory = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        import fcntl
+
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        below = [read(f"{each}/memory.low") or "0" for each in children(group)]
+        text = "max" if "max" in below else str(sum(map(int, below)))
+        write(f"{group}/memory.low", text)
+        return text
+    finally:
+        os.close(directory)
+
+
 def read(path: str) -> str:
     """The text of a group's file; empty if there is no such file or group."""
     try:
@@ -114,6 +156,8 @@ def _explained(error: OSError, remedy: str) -> OSError:
 
 
 def _remedy(file: str, number: int | None) -> str:
+    if known := _REMEDIES.get((file, number or 0)):
+        return known
     if number == errno.EROFS:
         return "this host mounts its cgroups read-only: mount them read-write"
     if number == errno.EEXIST:
@@ -122,13 +166,14 @@ def _remedy(file: str, number: int | None) -> str:
         return "the kernel does not account swap: leave the swap limit out, or boot with swapaccount=1"
     if number == errno.ENOENT and "." in file and file != "cgroup.procs":
         return "the kernel has no such file in this group: see cgroups(7), and the kernel's cgroup-v2.rst"
-    return _REMEDIES.get((file, number or 0), "")
+    return ""
 
 
 _BUSY_PARENT = (
     "move the processes of that group into a child of it: below a group that has "
     "processes of its own no controller can be enabled (cgroups(7), no internal processes)"
 )
+_THREADS = "a group there sorts threads, not processes: choose another (cgroups(7), thread mode)"
 _CPUS = "ask only for CPUs and memory nodes that the parent group has: see `lscpu`"
 _MEMSW = "swap counts memory plus swap: it may not be below the memory limit"
 
@@ -136,7 +181,9 @@ _MEMSW = "swap counts memory plus swap: it may not be below the memory limit"
 _REMEDIES: dict[tuple[str, int], str] = {
     ("cgroup.subtree_control", errno.EBUSY): _BUSY_PARENT,
     ("cgroup.subtree_control", errno.ENOENT): "the parent group does not pass this controller on",
+    ("cgroup.subtree_control", errno.EOPNOTSUPP): _THREADS,
     ("cgroup.procs", errno.EBUSY): _BUSY_PARENT,
+    ("cgroup.procs", errno.EOPNOTSUPP): _THREADS,
     ("cgroup.procs", errno.ENOSPC): _CPUS,
     ("tasks", errno.ENOSPC): _CPUS,
     ("cpuset.cpus", errno.EINVAL): _CPUS,

@@ -220,6 +220,15 @@ def die_with_parent() -> None:
     prctl.set_pdeathsig(_SIGKILL)
 
 
+@syscall("getppid")
+def is_child_of(pid: int) -> int:
+    """The parent's pid. Raises ProcessLookupError when that is not ``pid`` any more: it has died."""
+    parent = os.getppid()
+    if parent != pid:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    return parent
+
+
 @syscall("dup2")
 def dup2(fd: int, onto: int) -> None:
     """Makes ``onto`` another number for the open file ``fd``; it stays open at execve."""

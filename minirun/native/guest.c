@@ -4,7 +4,8 @@
  * be is not decided here: the host sends a list of operations (mount, hostname,
  * ... ; vm/guest.py makes it) and this carries them out, one by one.
  *
- *     boot      mount /dev /proc /sys, load the drivers, open the control port
+ *     boot      mount /dev /proc /sys, load the drivers, open the control port,
+ *               raise the network card if there is one
  *     READY     said to the host; a template is a machine stopped here
  *     operate   guest_operations.h: what the host sends, in its order
  *     watch     guest_program.h: the program's streams, signals, and its end
@@ -50,6 +51,7 @@ int main(void)
 	load_drivers();
 	milestone("drivers");
 	open_ports();
+	raise_card();
 	milestone("ready");
 	listen_to_the_host();
 }

@@ -36,13 +36,29 @@ static void tell(const char *bytes, size_t length)
 	}
 }
 
+/* In kilobytes, 0 for a thread of the kernel. What stat says of it lags behind. */
+static long resident(const char *pid)
+{
+	char path[300], line[128];
+	long kilobytes = 0;
+
+	snprintf(path, sizeof path, "/proc/%s/smaps_rollup", pid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof line, file))
+		if (sscanf(line, "Rss: %ld kB", &kilobytes) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kilobytes;
+}
+
 static void tell_processes(void)
 {
 	DIR *all = opendir("/proc");
 
 	for (struct dirent *one; all && (one = readdir(all));) {
 		char path[300], stat[1024], command[256] = "", line[1600], state = '?', *name, *end;
-		long resident = 0, parent = 0;
+		long parent = 0;
 		FILE *file;
 
 		if (one->d_name[0] < '0' || one->d_name[0] > '9')
@@ -56,8 +72,7 @@ static void tell_processes(void)
 		if (!(name = strchr(stat, '(')) || !(end = strrchr(stat, ')')))
 			continue;
 		*end = 0;
-		sscanf(end + 2, "%c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %ld",
-		       &state, &parent, &resident);
+		sscanf(end + 2, "%c %ld", &state, &parent);
 		snprintf(path, sizeof path, "/proc/%s/cmdline", one->d_name);
 		if ((file = fopen(path, "re"))) {
 			got = fread(command, 1, sizeof command - 1, file);
@@ -68,7 +83,7 @@ static void tell_processes(void)
 			fclose(file);
 		}
 		int length = snprintf(line, sizeof line, "%s %ld %c %ld %s\t%s\n", one->d_name, parent, state,
-				      resident * (sysconf(_SC_PAGESIZE) / 1024), name + 1, command);
+				      resident(one->d_name), name + 1, command);
 		tell(line, length < (int)sizeof line ? length : (int)sizeof line - 1);
 	}
 	if (all)

@@ -118,6 +118,23 @@ static int op_up(char **word) /* interface */
 	return interface(SIOCSIFFLAGS, &link, word[0]);
 }
 
+/* A card's carrier is told to the rest of the kernel within a second (link_watch.c), and
+ * what is sent before that is lost. So it is up when the machine says that it is
+ * ready, and a restored one does not wait at all. */
+static void raise_card(void)
+{
+	struct ifreq card = { .ifr_flags = IFF_UP };
+
+	if (interface(SIOCSIFFLAGS, &card, "eth0"))
+		return; /* there is none */
+	for (int tries = 0; tries < 2000; tries++) {
+		if (!interface(SIOCGIFFLAGS, &card, "eth0") && card.ifr_flags & IFF_RUNNING)
+			break;
+		usleep(1000);
+	}
+	milestone("card");
+}
+
 static struct sockaddr inet(const char *text)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };

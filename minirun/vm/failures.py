@@ -9,12 +9,25 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 
 from minirun.errors import MinirunError, NotExecutable, ProgramNotFound, StepFailed
 
 
 class DidNotComeUp(MinirunError):
     """The machine ended, or was given up, before its first process was ready."""
+
+
+class Killed(MinirunError):
+    """A signal has ended the hypervisor: 128 + its number, as of a program that died so."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            "the virtual machine was switched off",
+            f"its hypervisor got {signal.Signals(number).name}: from `minirun vm stop`, or somebody's kill",
+            "if it was neither, look at dmesg: the host may have been short of memory",
+        )
+        self.exit_code = 128 + number
 
 
 def of_last_words(words: str, complaints: str) -> MinirunError:

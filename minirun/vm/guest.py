@@ -117,7 +117,6 @@ def _network(network: bool) -> Iterator[Operation]:
     yield "up", "lo"
     if network:
         yield "address", "eth0", machine.ADDRESS, machine.NETMASK
-        yield "up", "eth0"
         yield "gateway", machine.GATEWAY
         yield "mkdir", "/etc"
         yield "write", "/etc/resolv.conf", f"nameserver {machine.NAMESERVER}\n"

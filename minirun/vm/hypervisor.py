@@ -10,6 +10,7 @@ It is never asked to end: whatever must be kept, the guest has written by then
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 
@@ -84,6 +85,15 @@ class Hypervisor:
     def __exit__(self, *_: object) -> None:
         self.end()
 
+    def ended_by(self) -> int:
+        """The signal that has ended it; 0 if it ended by itself, or has not within a second."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        if not poll.poll(1000):
+            return 0
+        ended = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOWAIT)
+        return ended.si_status if ended and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED) else 0
+
     def end(self) -> None:
         """Kills it, if it lives, and reaps it."""
         process.kill_and_reap(self.pid)
@@ -116,7 +126,11 @@ def launch(
     tell.close()
     lines.close_theirs()
     started = Hypervisor(pid, lines)
-    phase, payload, _ = told.receive()  # execve closes the other end: nothing to read is good
+    try:
+        phase, payload, _ = told.receive()  # execve closes the other end: nothing to read is good
+    except BaseException:  # a signal said that it shall end
+        started.end()
+        raise
     told.close()
     if phase:
         started.end()

@@ -50,6 +50,12 @@ def check(options: VmOptions) -> None:
             "without a network card there is nothing to reach a port by",
             "leave one out",
         )
+    if options.rootfs and not (options.command or options.entrypoint):
+        raise UsageError(
+            "there is no command to run",
+            "--rootfs gives a directory, and only an image could name a command",
+            f"minirun vm run --rootfs {options.rootfs} COMMAND",
+        )
     if (options.memory or MEMORY) < LEAST_MEMORY:
         raise UsageError(
             f"--memory {(options.memory or 0) >> 20}m is too little for a machine",

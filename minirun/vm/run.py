@@ -18,7 +18,7 @@ import time
 from minirun import native
 from minirun.container import specify
 from minirun.container.files import read, timestamp
-from minirun.container.specify_mounts import Lent
+from minirun.container.specify_mounts import SHM_SIZE, Lent
 from minirun.errors import MinirunError, NotFound
 from minirun.image import store as images
 from minirun.image.config import ImageConfig, check_platform
@@ -96,6 +96,12 @@ def run(store: Store, wish: VmOptions, telling: Telling) -> int:
     try:
         with EndedBySignals():
             return _run(store, wish, telling)
+    except TimeoutError as error:
+        raise TimedOut(
+            f"the program did not end within {wish.timeout:g} seconds",
+            "--timeout ends the whole machine then, as a power cut would",
+            "give it more time, or look what it waits for: minirun vm inspect, while it runs",
+        ) from error
     except EndedBySignal as signal:
         return 128 + signal.number
     except DidNotComeUp:
@@ -125,7 +131,7 @@ def _run(store: Store, wish: VmOptions, telling: Telling) -> int:
                 template.restore(running, prepared.template)
                 telling.milestone("restored", -1)
             else:
-                talking.wait_ready()
+                talking.wait_ready(deadline)
             return _follow(talking, prepared, wish, telling, deadline)
 
 
@@ -221,8 +227,8 @@ def _initramfs(root: str, booted: Kernel, drivers: tuple[str, ...]) -> str:
 
 
 def _volumes(spec: Spec, wish: VmOptions, booted: Kernel) -> tuple[Volume, ...]:
-    usual = {mount.destination for mount in default_mounts(False, 0)} | {"/dev/shm"}
-    found = share.volumes([mount for mount in spec.mounts if mount.destination not in usual])
+    usual = default_mounts(False, SHM_SIZE)  # /proc, /dev ...: guest.py has its own
+    found = share.volumes([mount for mount in spec.mounts if mount not in usual])
     if not wish.modules or not booted.modules:
         return found
     place = f"/lib/modules/{booted.release}"
@@ -266,11 +272,4 @@ def _follow(
         telling.operation(words)
     talking.send(OPERATE, guest.encode(operations))
     session = Session(talking, stdin=wish.interactive, tty=wish.tty, sig_proxy=wish.sig_proxy)
-    try:
-        return session.follow(deadline)
-    except TimeoutError as error:
-        raise TimedOut(
-            f"the program did not end within {wish.timeout:g} seconds",
-            "--timeout ends the whole machine then, as a power cut would",
-            "give it more time, or look what it waits for: minirun vm inspect, while it runs",
-        ) from error
+    return session.follow(deadline)

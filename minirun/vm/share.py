@@ -106,6 +106,7 @@ def steps(home: str, layers: Sequence[str], shared: Sequence[Volume], own_networ
     yield Step(
         "die with minirun",
         Call(process.die_with_parent),
+        Call(process.is_child_of, os.getpid()),  # or it died before that call
         why="a machine whose command was killed has nobody to talk to",
     )
 

@@ -12,6 +12,7 @@ import select
 import signal
 import time
 
+from minirun.errors import Conflict
 from minirun.linux import process
 from minirun.values import TYPE_CHECKING
 from minirun.vm import agent
@@ -57,7 +58,7 @@ def _ask(home: Home, number: int, seconds: float) -> bool:
         if seconds < 0:
             raise
         return False
-    except agent.Conflict:
+    except Conflict:
         return True  # it has ended meanwhile
 
 

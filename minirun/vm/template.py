@@ -49,6 +49,8 @@ class Template(Value):
     accel: str
     network: bool
     created: str
+    files: tuple[tuple[str, int, int], ...] = ()
+    """What it was made from: path, size, and time of change in nanoseconds."""
 
 
 def suits(machine: Machine) -> bool:
@@ -58,10 +60,21 @@ def suits(machine: Machine) -> bool:
 
 def key_of(machine: Machine) -> str:
     """The digest of everything that a restored machine must have in common with its template."""
-    files = (machine.kernel, machine.initramfs, hypervisor.program())
-    identity = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
     words = hardware.arguments(machine, Wires(memory="memory"))
-    return hashlib.sha256(json.dumps([identity, words]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([_files(machine), words]).encode()).hexdigest()[:32]
+
+
+def _files(machine: Machine) -> tuple[tuple[str, int, int], ...]:
+    return tuple(map(_identity, (machine.kernel, machine.initramfs, hypervisor.program())))
+
+
+def _identity(path: str) -> tuple[str, int, int]:
+    """The file as it is now; size -1 if it is gone."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return path, -1, 0
+    return path, found.st_size, found.st_mtime_ns
 
 
 def get(root: str, machine: Machine, release: str, milestone: Milestone) -> str:
@@ -91,6 +104,7 @@ def get(root: str, machine: Machine, release: str, milestone: Milestone) -> str:
                 accel=machine.accel,
                 network=machine.network,
                 created=timestamp(),
+                files=_files(machine),
             )
             write_json(f"{unfinished}/template.json", told)
             os.rename(unfinished, place)
@@ -104,7 +118,10 @@ def get(root: str, machine: Machine, release: str, milestone: Milestone) -> str:
 
 
 def sweep(root: str) -> list[str]:
-    """Removes what killed makers left, unless somebody makes one right now; the paths."""
+    """Removes what killed makers left, and what nobody will ask for again; the paths.
+
+    Not while somebody makes one.
+    """
     try:
         lock = os.open(f"{root}/templates/.lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -120,10 +137,14 @@ def sweep(root: str) -> list[str]:
 
 def _sweep_locked(root: str) -> list[str]:
     """The caller holds the lock, so nobody is at what is not finished."""
-    names = [name for name in os.listdir(f"{root}/templates") if name.startswith(_UNFINISHED)]
-    for name in names:
+    gone = [name for name in os.listdir(f"{root}/templates") if name.startswith(_UNFINISHED)]
+    for name in gone:
         remove_tree(f"{root}/templates/{name}")
-    return [f"{root}/templates/{name}" for name in names]
+    for template, _ in templates(root):
+        # Another QEMU, kernel or init has another key: this one is only in the way.
+        if any(_identity(path) != (path, size, changed) for path, size, changed in template.files):
+            gone.append(remove(root, template.key))
+    return [f"{root}/templates/{name}" for name in gone]
 
 
 def _make(place: str, machine: Machine, milestone: Milestone) -> None:

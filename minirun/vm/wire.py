@@ -78,27 +78,30 @@ class Guest:
         """Whether something waits to be sent."""
         return bool(self._unsent)
 
-    def wait_ready(self, timeout: float = BOOT_TIMEOUT) -> None:
+    def wait_ready(self, deadline: float | None = None) -> None:
         """Until the guest's first process has said that it is ready for operations.
 
-        Raises DidNotComeUp with the console's last lines when that does not happen.
+        Raises DidNotComeUp with the console's last lines when that does not
+        happen, TimeoutError after ``deadline`` (of time.monotonic()).
         """
         try:
-            self._wait_ready(timeout)
-        except failures.DidNotComeUp:
+            self._wait_ready(deadline)
+        except (failures.DidNotComeUp, failures.Killed):
             raise
         except MinirunError as error:
             raise failures.DidNotComeUp(error.what, error.why, error.remedy) from error
 
-    def _wait_ready(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+    def _wait_ready(self, asked: float | None) -> None:
+        deadline = time.monotonic() + BOOT_TIMEOUT
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         poll.register(self.console, select.POLLIN)
         while True:
-            left = deadline - time.monotonic()
+            left = min(deadline, asked or deadline) - time.monotonic()
+            if left <= 0 and asked and asked < deadline:
+                raise TimeoutError
             if left <= 0:
-                raise failures.never_ready(timeout, self.last_words())
+                raise failures.never_ready(BOOT_TIMEOUT, self.last_words())
             for fd, _ in poll.poll(left * 1000):
                 if fd == self.console.fileno():
                     if not self.read_console():
@@ -163,6 +166,8 @@ class Guest:
         """The error for a machine that ended before its program did, from its last words."""
         while self.read_console() and select.select([self.console], [], [], 1.0)[0]:
             pass
+        if number := self.hypervisor.ended_by():
+            return failures.Killed(number)
         return failures.of_last_words(self.last_words(40), self.complaints())
 
 

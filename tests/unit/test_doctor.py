@@ -15,6 +15,7 @@ from minirun.container.doctor import cgroups, installation, kernel, limits, stor
 from minirun.container.doctor.finding import FAIL, OK, WARN, Finding, existing, fail, ok, warn
 from minirun.isolation.cgroups.layout import Layout
 from minirun.linux.trial import TrialFailed, in_child
+from minirun.vm import doctor as machines
 from tests.needs import needs
 
 
@@ -92,6 +93,7 @@ def test_the_command_ends_with_1_where_something_fails(
     }
     findings = [make[status](f"check {number}") for number, status in enumerate(statuses)]
     monkeypatch.setattr(doctor, "examine", lambda root, state: iter(findings))
+    monkeypatch.setattr(machines, "examine", lambda root: iter(()))
     assert app.run_app(["doctor", "--format", "json"]) == code
     assert [row["status"] for row in json.loads(capsys.readouterr().out)] == statuses
     assert app.run_app(["doctor"]) == code

@@ -9,7 +9,7 @@ import pytest
 
 from minirun.errors import InvalidInput, Unsupported, UsageError
 from minirun.isolation import privileges
-from minirun.linux import apparmor, capability, credentials
+from minirun.linux import capability, credentials
 from minirun.linux.capability import ALL, DEFAULT, Capability, parse, resolve
 from minirun.spec import Capabilities, Mount, Namespace, Process, Spec, User
 from minirun.spec import Linux as LinuxSpec
@@ -171,24 +171,6 @@ def test_without_proc_the_getters_verify() -> None:
 def test_sets_that_contradict_each_other_are_refused(sets: Capabilities) -> None:
     with pytest.raises(InvalidInput, match="contradict each other: CAP_"):
         list(privileges.drop(spec(caps=sets)))
-
-
-def test_apparmor_is_refused_by_name_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apparmor, "enabled", lambda: False)
-    asked = spec()
-    with pytest.raises(Unsupported, match="'docker-default'"):
-        list(
-            privileges.drop(replace(asked, process=replace(asked.process, apparmorProfile="docker-default")))
-        )
-    unconfined = replace(asked, process=replace(asked.process, apparmorProfile="unconfined"))
-    assert calls(list(privileges.drop(unconfined))) == calls(list(privileges.drop(asked)))
-
-
-def test_apparmor_is_the_first_step_where_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apparmor, "enabled", lambda: True)
-    asked = spec()
-    first = next(privileges.drop(replace(asked, process=replace(asked.process, apparmorProfile="mine"))))
-    assert str(first.calls[0]) == 'write("/proc/self/attr/apparmor/exec", "exec mine")'
 
 
 def test_a_capability_that_the_host_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,6 +167,7 @@ SAID = {
     "hypervisor": "the hypervisor runs",
     "init": "kernel booted: our first process runs",
     "drivers": "virtio and file system drivers are loaded",
+    "card": "the network card has its carrier",
     "ready": "the port to the host is open",
     "template": "a template was made: the next run begins here",
     "restored": "the machine goes on where its template stopped",

@@ -33,8 +33,10 @@ def make_v2(made: Group, resources: Resources, layout: Layout) -> Iterator[Step]
     unified = tuple(key.split(".")[0] for key in resources.unified if not key.startswith("cgroup."))
     controllers = tuple(dict.fromkeys((*made.v2_controllers, *unified)))
     asked = {*asked_for(resources), *unified}
-    above = _above(layout.v2, made.path)
-    passed_on = [call for directory in above for call in _pass_on(directory, controllers, asked)]
+    passed_on: list[Call] = []
+    for directory in above(layout.v2, made.path):
+        calls, controllers = _pass_on(directory, controllers, asked)
+        passed_on += calls
     if passed_on:
         yield Step(
             "pass the controllers on",
@@ -64,15 +66,21 @@ def make_v2(made: Group, resources: Resources, layout: Layout) -> Iterator[Step]
         )
 
 
-def _above(mount: str, path: str) -> list[str]:
+def above(mount: str, path: str) -> list[str]:
     """The directories from the top of the tree down to the parent of ``path``."""
     parts = path.split("/")[1:-1]
     return [mount + "".join(f"/{part}" for part in parts[:depth]) for depth in range(len(parts) + 1)]
 
 
-def _pass_on(directory: str, controllers: tuple[str, ...], asked: set[str]) -> list[Call]:
-    """Makes ``directory`` and has it pass ``controllers`` on, so far as it does not yet."""
+def _pass_on(
+    directory: str, controllers: tuple[str, ...], asked: set[str]
+) -> tuple[list[Call], tuple[str, ...]]:
+    """Makes ``directory`` and has it pass ``controllers`` on, so far as it does not yet.
+
+    Beside the calls: those of the controllers that the groups below it will have.
+    """
     calls = [] if os.path.isdir(directory) else [Call(cgroup.mkdir_parent, directory)]
+    _refuse_threads(directory)
     enabled = cgroup.read(f"{directory}/cgroup.subtree_control").split()
     missing = [each for each in controllers if each not in enabled]
     if missing and _holds_processes(directory):
@@ -84,11 +92,22 @@ def _pass_on(directory: str, controllers: tuple[str, ...], asked: set[str]) -> l
                 f"move them: mkdir {directory}/init; for p in $(cat {directory}/cgroup.procs); "
                 f"do echo $p > {directory}/init/cgroup.procs; done",
             )
-        return calls  # nobody asked: the container goes uncounted, not unlimited
+        # Nobody asked: the container goes uncounted, not unlimited.
+        return calls, tuple(each for each in controllers if each in enabled)
     if missing:
         text = " ".join(f"+{each}" for each in missing)
         calls.append(Call(cgroup.write, f"{directory}/cgroup.subtree_control", text))
-    return calls
+    return calls, controllers
+
+
+def _refuse_threads(directory: str) -> None:
+    kind = cgroup.read(f"{directory}/cgroup.type")
+    if kind not in ("", "domain"):
+        raise Unsupported(
+            f"no container can be below the cgroup {directory}",
+            f"its type is {kind!r}: the groups there sort the threads of a process, and hold no processes",
+            "choose another --cgroup-parent; see cgroups(7), thread mode",
+        )
 
 
 def _holds_processes(directory: str) -> bool:
@@ -103,13 +122,13 @@ def make_v1(made: Group, layout: Layout) -> Iterator[Step]:
     calls: list[Call] = []
     mounts = {directory: directory.removesuffix(made.path) for directory in made.v1_directories}
     for directory, mount in mounts.items():
-        for above in _above(mount, made.path)[1:]:
-            if not os.path.isdir(above):
-                calls.append(Call(cgroup.mkdir_parent, above))
+        for parent in above(mount, made.path)[1:]:
+            if not os.path.isdir(parent):
+                calls.append(Call(cgroup.mkdir_parent, parent))
             if directory == made.v1.get("cpuset"):
                 from minirun.isolation.cgroups import v1
 
-                calls += v1.fill_cpuset(above)
+                calls += v1.fill_cpuset(parent)
         calls.append(Call(cgroup.mkdir, directory))
     yield Step(
         "make the cgroups of v1",

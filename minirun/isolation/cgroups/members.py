@@ -195,14 +195,26 @@ def remove(directories: Sequence[str]) -> None:
 
 
 def remove_parents(directories: Sequence[str]) -> None:
-    """Removes the ``minirun`` above the groups, in each tree where nothing is left in it.
+    """Removes what minirun made above the groups, in each tree where nothing is left in it.
 
     Who is making a container at this moment may have seen it already; create.py
-    then makes it once more.
+    then makes it once more. What stays no longer keeps memory for who has gone.
     """
     for parent in dict.fromkeys(map(os.path.dirname, directories)):
-        if os.path.basename(parent) == "minirun":
+        while cgroup.is_shared(parent):
             try:
                 os.rmdir(parent)
-            except OSError:
-                continue  # other containers are in it, or it is gone
+            except FileNotFoundError:
+                pass  # somebody else did; those above it may be left to us
+            except OSError:  # other containers are in it
+                _keep_no_more(parent)
+            parent = os.path.dirname(parent)
+
+
+def _keep_no_more(parent: str) -> None:
+    if cgroup.read(f"{parent}/memory.low") not in ("", "0"):
+        try:
+            cgroup.sum_memory_low(parent)
+        except OSError as error:
+            if not cgroup.is_gone(error):
+                raise

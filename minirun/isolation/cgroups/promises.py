@@ -8,6 +8,8 @@ config-linux.md, "Control groups". Next: v2.py.
 
 from __future__ import annotations
 
+import os
+
 from minirun.errors import InvalidInput, Unsupported
 from minirun.isolation.cgroups.device_rules import Rule, allows_all, simplified, v1_writes
 from minirun.isolation.cgroups.layout import Layout
@@ -45,6 +47,41 @@ def limit(made: Group, resources: Resources, layout: Layout) -> Iterator[Step]:
         calls = getattr(words, controller)(directory, resources, layout)
         if calls:
             yield Step(title, *calls, why=why, side=HOST, chapter=CHAPTER)
+    if resources.memory.reservation and made.directory("memory")[0] == 2:
+        yield from _keep_memory(made, layout)
+
+
+def _keep_memory(made: Group, layout: Layout) -> Iterator[Step]:
+    """v2 protects no more of a group than of those above it, whose memory.low starts at none.
+
+    Groups that somebody else made have his limits, and are left as they are.
+    """
+    from minirun.isolation.cgroups.creation import above
+
+    shared = [
+        directory
+        for directory in reversed(above(layout.v2, made.path)[1:])
+        if not os.path.isdir(directory) or cgroup.is_shared(directory)
+    ]
+    sums = [Call(cgroup.sum_memory_low, directory) for directory in shared]
+    own = f"{made.v2}/memory.low"
+    if made.leaf != made.v2:
+        yield Step(
+            "keep the memory for the leaf",
+            Call(cgroup.write, f"{made.leaf}/memory.low", "max"),
+            why="the pages are its processes', so what the group above it is promised is to be for them",
+            side=HOST,
+            chapter=CHAPTER,
+        )
+    if sums:
+        yield Step(
+            "keep the memory in the groups above",
+            *sums,
+            why="the kernel takes memory from the top down: no group keeps more than the one above it",
+            side=HOST,
+            undo=[Call(cgroup.write, own, "0"), *sums],
+            chapter=CHAPTER,
+        )
 
 
 def write_unified(made: Group, unified: dict[str, str], layout: Layout) -> Iterator[Step]:

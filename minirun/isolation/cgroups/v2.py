@@ -90,7 +90,43 @@ def cpu_weight(shares: int) -> int:
 def cpuset(directory: str, resources: Resources, layout: Layout) -> list[Call]:
     """cpuset.cpus, cpuset.mems."""
     wish = (("cpuset.cpus", resources.cpu.cpus), ("cpuset.mems", resources.cpu.mems))
+    for file, given in wish:
+        _check_above(directory, file, given)
     return [_write(directory, file, given) for file, given in wish if given]
+
+
+def _check_above(directory: str, file: str, given: str) -> None:
+    """Raises Unsupported for CPUs or memory nodes that the group above does not have.
+
+    v2 takes them without an error, and the processes run elsewhere: on those
+    that are left, or on all that the group above has.
+    """
+    offered = ""
+    while not offered and directory != "/":
+        directory = os.path.dirname(directory)
+        offered = cgroup.read(f"{directory}/{file}.effective")
+    lacking = _numbers(given) - _numbers(offered)
+    if offered and lacking:
+        what = "CPUs" if file == "cpuset.cpus" else "memory nodes"
+        raise Unsupported(
+            f"this host cannot give the container the {what} {given}",
+            f"{directory} has {offered}",
+            f"choose among those; see `lscpu` for the {what} of this machine",
+        )
+
+
+def _numbers(text: str) -> set[int]:
+    """``0-2,7`` as a set; empty for what is no such list, which the kernel refuses itself."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if first.isdigit() and (last or first).isdigit() and int(last or first) < _MOST:
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+#: More CPUs than any kernel is built for.
+_MOST = 1 << 16
 
 
 def pids(directory: str, resources: Resources, layout: Layout) -> list[Call]:
@@ -101,14 +137,21 @@ def pids(directory: str, resources: Resources, layout: Layout) -> list[Call]:
 
 
 def io(directory: str, resources: Resources, layout: Layout) -> list[Call]:
-    """io.weight (or BFQ's), and one line of io.max per device."""
+    """io.weight and BFQ's, for each disk heeds its own scheduler's; a line of io.max per device."""
     wish = resources.blockIO
     calls = []
     if wish.weight:
-        if _has_io_weight(layout.v2):
+        cost, bfq = _has_io_weight(layout.v2), _has_bfq()
+        if cost:
             calls.append(_write(directory, "io.weight", f"default {io_weight(wish.weight)}"))
-        else:
+        if bfq:
             calls.append(_write(directory, "io.bfq.weight", str(blkio_weight(wish.weight))))
+        if not calls:
+            raise Unsupported(
+                "this host cannot give the container a block I/O weight",
+                "the kernel has neither io.cost nor, at present, the BFQ scheduler",
+                "`modprobe bfq`, or limit bytes or operations a second instead",
+            )
     return calls + [_write(directory, "io.max", line) for line in io_max(wish)]
 
 
@@ -143,6 +186,18 @@ def _has_io_weight(v2: str) -> bool:
     # The top of the tree has no io.weight, but io.cost.qos comes with it; a
     # container that sees its own group as the top has the file itself.
     return os.path.exists(f"{v2}/io.cost.qos") or os.path.exists(f"{v2}/io.weight")
+
+
+def _has_bfq() -> bool:
+    if os.path.isdir("/sys/module/bfq"):
+        return True
+    from glob import glob
+
+    return any(" bfq" in f" {cgroup.read(disk)}".replace("[", "") for disk in glob(_SCHEDULERS))
+
+
+#: Each of these names what its disk can have, as in ``[none] mq-deadline bfq``.
+_SCHEDULERS = "/sys/block/*/queue/scheduler"
 
 
 def _number(value: int) -> str:
