@@ -164,5 +164,7 @@ def no_leaks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def _place_for_an_upperdir() -> str:
     """/tmp or TMPDIR; where that is an overlay itself (a test in a container), /dev/shm."""
     usual = tempfile.gettempdir()
-    kind = subprocess.run(["stat", "-f", "-c", "%T", usual], capture_output=True, text=True, check=False).stdout
+    kind = subprocess.run(
+        ["stat", "-f", "-c", "%T", usual], capture_output=True, text=True, check=False
+    ).stdout
     return "/dev/shm" if "overlay" in kind else usual

@@ -106,9 +106,7 @@ def write(path: str, text: str) -> None:
         raise _explained(error, _remedy(os.path.basename(path), error.errno)) from None
 
 
-@syscall(
-    "write", "cgroups(7)", show=lambda group: f'write("{group}/memory.low", <sum of the groups in it>)'
-)
+@syscall("write", "cgroups(7)", show=lambda group: f'write("{group}/memory.low", <sum of the groups in it>)')
 def sum_memory_low(group: str) -> str:
     """Writes the memory.low of all groups directly in ``group`` to its own; the text.
 

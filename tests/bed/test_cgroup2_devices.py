@@ -75,7 +75,10 @@ def test_every_filter_on_the_way_is_asked(make: Callable[..., Container]) -> Non
     number = os.stat(DISK).st_rdev
     above = make(devices=(NOTHING,))
     below = above.spec.linux.cgroupsPath
-    assert make(below=below, devices=(NOTHING, rule("rwm", number))).run(opening(DISK, os.O_RDONLY)) == errno.EPERM
+    assert (
+        make(below=below, devices=(NOTHING, rule("rwm", number))).run(opening(DISK, os.O_RDONLY))
+        == errno.EPERM
+    )
     assert make(below=below, devices=(DeviceRule(allow=True),)).run(opening(DISK, os.O_RDONLY)) == errno.EPERM
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from minirun.errors import Unsupported
 from minirun.isolation import cgroups
+from minirun.linux import cgroup
 from minirun.linux.namespace import CloneFlag, unshare
 from minirun.linux.process import clone3
 from minirun.spec import Memory
@@ -82,7 +85,7 @@ def test_a_group_that_was_there_stays(make: Callable[..., Container]) -> None:
 
 
 def test_a_limit_below_processes_is_refused_with_the_remedy(
-    make: Callable[..., Container], occupied: str
+    occupied: str, make: Callable[..., Container]
 ) -> None:
     with pytest.raises(Unsupported, match="memory controller") as refusal:
         make(below=occupied, memory=Memory(limit=24 * MIB))
@@ -99,12 +102,13 @@ def test_a_limit_below_processes_is_refused_with_the_remedy(
 @pytest.mark.parametrize("deeper", ["", "/deeper"])
 @pytest.mark.parametrize("leaf", ["", "leaf"])
 def test_without_a_limit_a_container_lives_there_uncounted(
-    make: Callable[..., Container], occupied: str, deeper: str, leaf: str
+    occupied: str, make: Callable[..., Container], deeper: str, leaf: str
 ) -> None:
     container = make(below=occupied + deeper, leaf=leaf)
     assert container.text("cgroup.controllers") == ""
     assert container.run(lambda: 7) == 7
-    container.start(sleeping)
+    pid = container.start(sleeping)
+    until(lambda: cgroups.processes(container.directories) == [pid])
     assert cgroups.usage(container.spec, HERE).memory is None
     cgroups.freeze(container.directories)
     cgroups.kill(container.directories)
@@ -112,8 +116,6 @@ def test_without_a_limit_a_container_lives_there_uncounted(
 
 def test_below_processes_the_kernel_says_busy() -> None:
     """The kernel's own word for it, which the remedy of a late refusal explains."""
-    from minirun.linux import cgroup
-
     place = TOP / "minirun-test-busy"
     place.mkdir()
     pid = os.fork()
@@ -227,18 +229,47 @@ def test_a_group_can_be_given_to_a_user(make: Callable[..., Container]) -> None:
         (group / "cgroup.subtree_control").write_text("+memory")
         (inner / "memory.max").write_text(str(8 * MIB))
         results = [seen == "0::/\n", Path("/proc/self/cgroup").read_text() == "0::/inner\n"]
-        for file, text in ((group / "memory.max", "max"), (group / "../cgroup.procs", "0"), (TOP / "cgroup.procs", "0")):
-            try:
-                file.write_text(text)
-                results.append(False)
-            except OSError as error:
-                results.append(error.errno in (errno.EACCES, errno.EPERM, errno.ENOENT))
-        try:
-            (group / "../new").mkdir()
-            results.append(False)
-        except PermissionError:
-            results.append(True)
-        return 7 if all(results) else sum(not each << at for at, each in enumerate(results)) + 10
+        attempts = (
+            lambda: (group / "memory.max").write_text("max"),
+            lambda: (group.parent / "cgroup.procs").write_text("0"),
+            lambda: (TOP / "cgroup.procs").write_text("0"),
+            lambda: (group.parent / "new").mkdir(),
+        )
+        results += [_is_denied(attempt) for attempt in attempts]
+        print(results, file=sys.stderr)  # pytest shows it if the test fails
+        return 7 if all(results) else 1
 
     assert container.run(use) == 7
+    assert container.text("memory.max") == str(64 * MIB)
+
+
+def _is_denied(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except OSError as error:
+        return error.errno in (errno.EACCES, errno.EPERM, errno.ENOENT)
+    return False
+
+
+def test_a_namespace_is_a_boundary_even_for_root(make: Callable[..., Container]) -> None:
+    """With systemd's mount option nsdelegate: its own limits are for those outside to set."""
+    container = make(memory=Memory(limit=64 * MIB))
+    other = make()
+    subprocess.run(["mount", "-o", "remount,nsdelegate", TOP], check=True)
+
+    def use() -> int:
+        unshare(CloneFlag.NEWCGROUP)
+        attempts = (
+            lambda: container.file("memory.max").write_text("max"),
+            lambda: other.file("cgroup.procs").write_text("0"),
+        )
+        results = [_is_denied(attempt) for attempt in attempts]
+        container.file("inner").mkdir()
+        container.file("inner/cgroup.procs").write_text("0")
+        return 7 if all(results) else 1
+
+    try:
+        assert container.run(use) == 7
+    finally:
+        subprocess.run(["mount", "-o", "remount", TOP], check=True)
     assert container.text("memory.max") == str(64 * MIB)

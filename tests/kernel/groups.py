@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,10 @@ class Container:
         try:
             Walk(list(cgroups.join_steps(self.spec, self.layout, v2=True)), INIT).run()
             status = what()
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(status)
 
     def run(self, what: Callable[[], int]) -> int:
@@ -91,7 +96,9 @@ class Groups:
             assert not any(map(os.path.exists, container.directories))
             cgroups.remove_parents(container.directories)
 
-    def make(self, layout: Layout = HERE, leaf: str = "", below: str = "/minirun", **resources: Any) -> Container:
+    def make(
+        self, layout: Layout = HERE, leaf: str = "", below: str = "/minirun", **resources: Any
+    ) -> Container:
         """One group, by the steps of a container that has these ``resources``."""
         path = f"{below}/minirun-test-{os.getpid()}-{len(self.made)}"
         spec = Spec(
@@ -119,7 +126,7 @@ def burning() -> int:
         pass
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
     """Asks again until ``true``: for what the kernel announces to no one."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -140,6 +140,8 @@ def _translated(line: Line, fds: dict[str, str]) -> list[Seen]:
     if line.args and line.args[0].startswith('"') and line.name == "clone3":
         # Done by a helper process, which strace has in a file of its own.
         return [Seen("clone", ())]
+    if line.name == "posix_spawn" or any("CLONE_VFORK" in each for each in line.args):
+        return [Seen("posix_spawn", ())]  # a clone that shares the memory until the child's execve
     if form is None:
         return []
     return [Seen(line.name, form(line, fds))]
@@ -233,6 +235,8 @@ def _move_mount(line: Line, fds: dict[str, str]) -> tuple[object, ...]:
 
 def _write(line: Line, fds: dict[str, str]) -> tuple[object, ...]:
     path, text = line.args[:2]
+    if text.startswith("<"):  # a plan that cannot know the text yet: a trace has it as the result
+        text = line.result
     return _text(path) if path.startswith('"') else _opened(path), _text(text)
 
 

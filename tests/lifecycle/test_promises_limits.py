@@ -7,14 +7,19 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Minirun
 from tests.leaks import wait_for
 from tests.lifecycle import proc
 from tests.needs import needs
 
+pytestmark = pytest.mark.bed
+
 RUN = ("run", "--rm", "--network", "none")
 
 
+@pytest.mark.slow
 @needs("root", "overlay", "memory", "cpu", "pids", "cpuset")
 def test_what_the_kernel_was_told(minirun: Minirun) -> None:
     """Whichever version of cgroups has the controller: the same promise, in its words."""
@@ -60,6 +65,7 @@ def test_what_the_kernel_was_told(minirun: Minirun) -> None:
     assert proc.inside(minirun, "limited", "nproc") == ["1"]
 
 
+@pytest.mark.slow
 @needs("root", "overlay", "memory")
 def test_memory_ends_in_137_and_says_so(minirun: Minirun) -> None:
     done = minirun(*RUN, "-m", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", "tail /dev/zero")
@@ -77,6 +83,7 @@ def test_processes_are_counted(minirun: Minirun) -> None:
     assert "Resource temporarily unavailable" in done.stderr
 
 
+@pytest.mark.slow
 @needs("root", "overlay", "cpu")
 def test_cpu_time_is_rationed(minirun: Minirun) -> None:
     """Until the scheduler has held the container back a few times, and no longer than that takes."""
@@ -98,6 +105,7 @@ def test_a_limit_that_cannot_be_had_is_refused(minirun: Minirun) -> None:
     assert minirun("ps", "-aq").stdout == ""
 
 
+@pytest.mark.slow
 @needs("root", "overlay")
 def test_what_is_killed_with_the_container(minirun: Minirun) -> None:
     """A process that left PID 1's session and hides in another PID namespace dies too: by the group."""

@@ -9,9 +9,11 @@ import pytest
 
 from minirun.errors import InvalidInput, Unsupported
 from minirun.isolation import cgroups
+from minirun.isolation.cgroups import v2 as v2_words
 from minirun.isolation.cgroups.layout import Layout
 from minirun.isolation.cgroups.tree import path_of
 from minirun.isolation.cgroups.v2 import cpu_weight, io_max, io_weight, swap_only
+from minirun.linux import cgroup
 from minirun.spec import (
     BlockIO,
     Cpu,
@@ -89,6 +91,7 @@ def test_a_plan_on_pure_v2(v2: Layout) -> None:
         'write("/minirun/c1/cpu.max", "50000 100000")',
         'write("/minirun/c1/cpuset.cpus", "0")',
         'write("/minirun/c1/pids.max", "32")',
+        'write("/minirun/memory.low", <sum of the groups in it>)',
         'write("/minirun/c1/memory.high", "12M")',
     ]
     assert list(cgroups.init_steps(spec, v2)) == [], "the child is born in its v2 group"
@@ -172,6 +175,62 @@ def test_a_group_that_holds_processes_cannot_pass_controllers_on(v2: Layout) -> 
     with pytest.raises(Unsupported, match="memory controller cannot be passed on"):
         plan(a_spec(memory=Memory(limit=MIB)), v2)
     assert not any("subtree_control" in call and '"/cgroup' in call for call in plan(a_spec(), v2))
+
+
+def test_what_one_group_does_not_pass_on_those_below_it_cannot(v2: Layout) -> None:
+    above = Path(v2.v2, "login")
+    above.mkdir()
+    for file, text in {"type": "domain", "procs": "17", "subtree_control": "pids"}.items():
+        (above / f"cgroup.{file}").write_text(text)
+    assert plan(a_spec("/login/deeper/c1", leaf="leaf"), v2) == [
+        'mkdir("/login/deeper")',
+        'write("/login/deeper/cgroup.subtree_control", "+pids")',
+        'mkdir("/login/deeper/c1")',
+        'mkdir("/login/deeper/c1/leaf")',
+        'write("/login/deeper/c1/cgroup.subtree_control", "+pids")',
+    ]
+
+
+@pytest.mark.parametrize("kind", ["threaded", "domain threaded", "domain invalid"])
+def test_below_groups_of_threads_there_are_no_containers(v2: Layout, kind: str) -> None:
+    above = Path(v2.v2, "threads")
+    above.mkdir()
+    (above / "cgroup.type").write_text(kind)
+    with pytest.raises(Unsupported, match="/threads") as refusal:
+        plan(a_spec("/threads/deeper/c1"), v2)
+    assert kind in refusal.value.why and "--cgroup-parent" in refusal.value.remedy
+
+
+def test_memory_is_kept_in_the_groups_that_are_minirun_s(v2: Layout) -> None:
+    """Those of somebody else have his limits, and what a leaf's processes use is in the leaf."""
+    Path(v2.v2, "theirs").mkdir()
+    lines = plan(a_spec("/theirs/ours/c1", leaf="leaf", memory=Memory(reservation=8 * MIB)), v2)
+    assert [line for line in lines if "memory.low" in line] == [
+        'write("/theirs/ours/c1/memory.low", "8388608")',
+        'write("/theirs/ours/c1/leaf/memory.low", "max")',
+        'write("/theirs/ours/memory.low", <sum of the groups in it>)',
+    ]
+
+
+def test_a_group_keeps_what_those_in_it_keep(tmp_path: Path) -> None:
+    for name, text in {"one": "4096\n", "two": "8192\n", "three": "0\n"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "memory.low").write_text(text)
+    (tmp_path / "uncounted").mkdir()
+    (tmp_path / "memory.low").write_text("0")
+    assert cgroup.sum_memory_low(str(tmp_path)) == "12288"
+    assert (tmp_path / "memory.low").read_text().startswith("12288")
+    (tmp_path / "three/memory.low").write_text("max\n")
+    assert cgroup.sum_memory_low(str(tmp_path)) == "max"
+
+
+@pytest.mark.parametrize("cpus", ["4", "0-4", "2,7", "0-3,4"])
+def test_cpus_that_the_groups_above_lack_are_refused(v2: Layout, cpus: str) -> None:
+    Path(v2.v2, "cpuset.cpus.effective").write_text("0-3\n")
+    with pytest.raises(Unsupported, match=f"the CPUs {cpus}") as refusal:
+        plan(a_spec(cpu=Cpu(cpus=cpus)), v2)
+    assert "0-3" in refusal.value.why and "lscpu" in refusal.value.remedy
+    assert plan(a_spec(cpu=Cpu(cpus="1-3,0")), v2)
 
 
 @pytest.mark.parametrize(
@@ -271,11 +330,18 @@ def test_io_max_has_one_line_a_device() -> None:
     assert io_max(wish) == ["8:0 rbps=1024 wiops=1024", "9:1 rbps=max"]
 
 
-def test_io_weight_goes_to_the_file_that_the_kernel_has(v2: Layout) -> None:
+def test_io_weight_goes_to_the_files_that_the_kernel_has(v2: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = a_spec(blockIO=BlockIO(weight=500))
-    assert plan(spec, v2)[-1] == 'write("/minirun/c1/io.bfq.weight", "500")'
+    bfq, cost = 'write("/minirun/c1/io.bfq.weight", "500")', 'write("/minirun/c1/io.weight", "default 4950")'
+    monkeypatch.setattr(v2_words, "_has_bfq", lambda: True)
+    assert plan(spec, v2)[-1] == bfq
     Path(v2.v2, "io.cost.qos").touch()
-    assert plan(spec, v2)[-1] == 'write("/minirun/c1/io.weight", "default 4950")'
+    assert plan(spec, v2)[-2:] == [cost, bfq]
+    monkeypatch.setattr(v2_words, "_has_bfq", lambda: False)
+    assert plan(spec, v2)[-1] == cost
+    Path(v2.v2, "io.cost.qos").unlink()
+    with pytest.raises(Unsupported, match="weight"):
+        plan(spec, v2)
 
 
 def test_a_cpu_quota_alone_or_a_period_alone(v2: Layout) -> None:

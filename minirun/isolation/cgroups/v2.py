@@ -189,15 +189,9 @@ def _has_io_weight(v2: str) -> bool:
 
 
 def _has_bfq() -> bool:
-    if os.path.isdir("/sys/module/bfq"):
-        return True
-    from glob import glob
-
-    return any(" bfq" in f" {cgroup.read(disk)}".replace("[", "") for disk in glob(_SCHEDULERS))
-
-
-#: Each of these names what its disk can have, as in ``[none] mq-deadline bfq``.
-_SCHEDULERS = "/sys/block/*/queue/scheduler"
+    # Each disk has a list of all that there are, with its own in brackets.
+    lists = (f"/sys/block/{disk}/queue/scheduler" for disk in os.listdir("/sys/block"))
+    return any("bfq" in cgroup.read(path) for path in lists)
 
 
 def _number(value: int) -> str:
