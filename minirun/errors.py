@@ -106,6 +106,8 @@ def reason(error: OSError) -> str:
     number = error.errno or 0
     name = errno.errorcode.get(number, str(number))
     text = os.strerror(number) if number else str(error)
+    if (error.strerror or "").startswith(f"{text}: "):
+        text = str(error.strerror)  # the kernel has said more (linux/netlink.py)
     place = f": {error.filename}" if error.filename else ""
     return f"{name} ({text}){place}"
 

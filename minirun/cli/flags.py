@@ -130,7 +130,7 @@ MAY = (
     Flag(
         "--security-opt",
         _many("OPTION", "seccomp=FILE.json"),
-        "seccomp=, no-new-privileges=, mask=, unmask= ...",
+        "seccomp=, apparmor=, no-new-privileges=, mask=, unmask= ...",
     ),
     Flag("--sysctl", SETTING, "Set a kernel parameter of the container's namespaces."),
     Flag("--ulimit", _many("NAME=SOFT[:HARD]", "nofile=1024:2048"), "Set a resource limit of setrlimit(2)."),

@@ -6,12 +6,13 @@ whoever got the same number later (pidfd_open(2)).
 
 from __future__ import annotations
 
+import errno
 import os
 
 from minirun.container import wait
 from minirun.container.signals import signal
 from minirun.container.state import Home
-from minirun.errors import Conflict
+from minirun.errors import Conflict, MinirunError
 from minirun.isolation import cgroups
 from minirun.linux import process
 
@@ -72,8 +73,25 @@ def _send(home: Home, number: int) -> bool:
         process.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
         return False
+    except PermissionError as error:
+        _without_signal(home, number, error)
     finally:
         os.close(pidfd)
     # A frozen process gets its signals when it thaws.
     cgroups.thaw(home.record().cgroups)
     return True
+
+
+def _without_signal(home: Home, number: int, refusal: PermissionError) -> None:
+    """What to do where its AppArmor profile takes no signals: cgroup.kill asks no profile."""
+    if refusal.errno != errno.EACCES:
+        raise refusal  # EPERM: it is another user's, and the caller is not root
+    record = home.record()
+    if number == signal.SIGKILL and record.killFile.endswith("/cgroup.kill"):
+        cgroups.kill(record.cgroups)
+        return
+    raise MinirunError(
+        f"cannot send signal {number} to container {record.name}",
+        f"its AppArmor profile {record.spec.process.apparmorProfile!r} does not let it receive that",
+        "add `signal (receive) peer=unconfined,` to the profile, and load it with apparmor_parser -r",
+    ) from refusal

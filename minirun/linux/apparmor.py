@@ -59,7 +59,7 @@ def _without_mode(line: str) -> tuple[str, str]:
     return name, mode.rstrip(")")
 
 
-@syscall("execve", "apparmor_parser(8)", show=lambda name, text: f"{_shown(text)} # {name}")
+@syscall("posix_spawn", "apparmor_parser(8)", show=lambda name, text: f"{_shown(text)} # {name}")
 def load(name: str, text: str) -> bool:
     """Loads the profile ``name``, which is all that ``text`` has; False if it is there already.
 
@@ -78,7 +78,7 @@ def load(name: str, text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    return f'execve("{_PARSERS[0]}", ["apparmor_parser", "--replace", "--quiet"]) < {len(text)} bytes'
+    return f'posix_spawn("{_PARSERS[0]}", ["apparmor_parser", "--replace", "--quiet"]) < {len(text)} bytes'
 
 
 def _run(command: list[str], stdin: str) -> tuple[int, str]:
@@ -118,4 +118,3 @@ def change_on_exec(profile: str) -> None:
 def on_exec() -> str:
     """What the kernel will do at the next execve(2): a profile, and its mode in parentheses."""
     return procfs.read(_EXEC).rstrip("\0\n")
-

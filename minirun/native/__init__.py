@@ -1,4 +1,4 @@
-"""The C programs: ``monitor`` (a container's parent), ``init`` (``--init``), ``guest`` (PID 1 of a machine).
+"""The C programs: ``monitor`` (a container's parent), ``init`` (--init), ``guest`` (a machine's PID 1).
 
 They are C because they live as long as the container does: tens of KiB each,
 where an idle Python is ten MiB; and because a guest has nothing else yet. Layer: free to all, it only knows where they

@@ -136,7 +136,7 @@ static void listen_to_the_host(void)
 		else if (events[CONTROL].revents)
 			leave(); /* the host has gone: so do we */
 		if (events[AGENT].revents & POLLIN)
-			answer();
+			hear();
 		else if (events[AGENT].revents)
 			look_who_asks();
 	}

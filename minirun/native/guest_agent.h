@@ -1,9 +1,10 @@
 /* guest_agent.h - answers for those who ask from outside, on a port of their own.
  *
- *     ps        the processes that there are in here, a line each, then an empty one
- *     kill N    signal N goes to the program; answered by an empty line, and by
- *               the line "none" before it while there is no program yet
+ *     TOKEN ps        the processes that there are in here, a line each
+ *     TOKEN kill N    signal N goes to the program; "none" where there is none yet
  *
+ * An answer begins with the line TOKEN, for who asked before may have left without
+ * reading all of theirs; it ends with an empty line.
  * `minirun vm inspect` and `vm stop` ask. Included by guest.c.
  */
 
@@ -52,6 +53,15 @@ static long resident(const char *pid)
 	return kilobytes;
 }
 
+/* A process calls itself as it likes, and must not end our line. */
+static char *plain(char *name)
+{
+	for (char *c = name; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			*c = '?';
+	return name;
+}
+
 static void tell_processes(void)
 {
 	DIR *all = opendir("/proc");
@@ -77,32 +87,48 @@ static void tell_processes(void)
 		if ((file = fopen(path, "re"))) {
 			got = fread(command, 1, sizeof command - 1, file);
 			for (size_t i = 0; i + 1 < got; i++)
-				if (command[i] == 0 || command[i] == '\n')
+				if (command[i] == 0)
 					command[i] = ' ';
 			command[got] = 0;
 			fclose(file);
 		}
 		int length = snprintf(line, sizeof line, "%s %ld %c %ld %s\t%s\n", one->d_name, parent, state,
-				      resident(one->d_name), name + 1, command);
+				      resident(one->d_name), plain(name + 1), plain(command));
 		tell(line, length < (int)sizeof line ? length : (int)sizeof line - 1);
 	}
 	if (all)
 		closedir(all);
 }
 
-static void answer(void)
+static void answer(const char *line)
 {
-	char request[128];
-	ssize_t got = read(agent, request, sizeof request - 1);
+	char token[32], what[8], begin[40];
+	int number = 0;
 
-	if (got <= 0)
+	if (sscanf(line, "%31s %7s %d", token, what, &number) < 2)
 		return;
-	request[got] = 0;
-	if (!strncmp(request, "ps", 2))
+	tell(begin, snprintf(begin, sizeof begin, "%s\n", token));
+	if (!strcmp(what, "ps"))
 		tell_processes();
-	else if (program.pid <= 0)
+	else if (!strcmp(what, "kill") && (program.pid <= 0 || kill(program.pid, number)))
 		tell("none\n", 5);
-	else if (!strncmp(request, "kill ", 5))
-		kill(program.pid, atoi(request + 5));
 	tell("\n", 1);
+}
+
+static void hear(void)
+{
+	static char line[128];
+	static size_t length;
+	char bytes[128];
+	ssize_t got = read(agent, bytes, sizeof bytes);
+
+	for (ssize_t i = 0; i < got; i++) {
+		if (bytes[i] == '\n') {
+			line[length] = 0;
+			answer(line);
+			length = 0;
+		} else if (length < sizeof line - 1) {
+			line[length++] = bytes[i];
+		}
+	}
 }

@@ -176,7 +176,7 @@ static int add(char **list, int *count, char *word)
 static int op_arg(char **word) { return add(program.args, &program.argc, word[0]); }
 static int op_env(char **word) { return add(program.env, &program.envc, word[0]); }
 static int op_cwd(char **word) { program.cwd = word[0]; return 0; }
-static int op_umask(char **word) { program.umask = strtol(word[0], NULL, 0); return 0; }
+static int op_umask(char **word) { program.umask = strtol(word[0], NULL, 8); return 0; }
 
 static int op_tty(char **word) /* rows columns */
 {

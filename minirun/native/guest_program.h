@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define WORDS 4096
+#define WORDS (64 << 10) /* arguments, and as many variables */
 
 static struct {
 	char *args[WORDS], *env[WORDS];

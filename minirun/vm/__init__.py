@@ -12,7 +12,9 @@ another kernel runs. In reading order:
     guest.py       what the guest's first process shall do; native/guest.c does it
     session.py     what host and guest say to each other, until the program ends
     template.py    booted once, restored from then on; qmp.py is QEMU's protocol
-    home.py        what is known of a running machine; agent.py asks its guest
+    home.py        what is known of a running machine
+    inspect.py     the machine from both sides; agent.py asks the guest
+    stop.py, gc.py the end of one, and what killed ones leave
     kernel.py      the kernel that is booted; kernel_fetch.py brings one
     modules.py     its drivers, which initramfs.py packs with our init
 """

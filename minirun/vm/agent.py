@@ -4,16 +4,19 @@ Layer ``vm``. The command that runs a machine has its control port to itself; wh
 comes later (``vm inspect``, ``vm stop``) asks through a second port, which the
 hypervisor shows as a socket in the machine's directory:
 
-    "ps\\n"        a line for each process in the guest, then an empty line
-    "kill N\\n"    an empty line: the program has got signal N; "none" before it: there is none yet
+    TOKEN ps        a line for each process in the guest
+    TOKEN kill N    signal N goes to its program; the line "none" if there is none
 
+The answer begins with the line TOKEN, which is not twice the same: whoever asked
+before may have left without reading all of theirs. It ends with an empty line.
 ``native/guest_agent.h`` has the other end, virtio 1.1, 5.3 the port. One asks at
-a time, and the next one waits until the first has gone.
+a time, and the next one waits. A guest may be hostile: nothing it says is believed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 #: How long a guest may take to answer, in seconds: on a busy machine, without
 #: KVM, far more than it needs.
 TIMEOUT = 10.0
+#: More than the list of all processes that fit into a guest's memory, in bytes.
+_LONGEST = 16 << 20
 
 
 class GuestProcess(Value):
@@ -56,16 +61,22 @@ def signal(home: Home, number: int, timeout: float = TIMEOUT) -> bool:
 
 
 def _process(line: str) -> GuestProcess:
-    numbers, _, command = line.partition("\t")
-    pid, parent, state, kilobytes, name = numbers.split(" ", 4)
+    found = re.fullmatch(r"(\d{1,10}) (\d{1,10}) (\w) (\d{1,12}) ([^\t]*)\t(.*)", line, re.ASCII)
+    if not found:
+        raise _nonsense(repr(line[:80]))
     return GuestProcess(
-        pid=int(pid),
-        parent=int(parent),
-        state=state,
-        resident=int(kilobytes) << 10,
-        name=name,
-        command=command,
+        pid=int(found[1]),
+        parent=int(found[2]),
+        state=found[3],
+        resident=int(found[4]) << 10,
+        name=_printable(found[5]),
+        command=_printable(found[6]),
     )
+
+
+def _printable(text: str) -> str:
+    """Without what would command the terminal that it is shown on."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def ask(home: Home, request: str, timeout: float = TIMEOUT) -> list[str]:
@@ -73,14 +84,7 @@ def ask(home: Home, request: str, timeout: float = TIMEOUT) -> list[str]:
     deadline = time.monotonic() + timeout
     try:
         with _connected(home, deadline) as sock:
-            sock.sendall(f"{request}\n".encode())
-            answer = b""
-            while not (answer == b"\n" or answer.endswith(b"\n\n")):
-                sock.settimeout(max(deadline - time.monotonic(), 0.001))
-                part = sock.recv(1 << 16)
-                if not part:
-                    raise ConnectionResetError
-                answer += part
+            return _exchange(sock, request, deadline)
     except (ConnectionResetError, BrokenPipeError, FileNotFoundError):
         raise Conflict(
             f"virtual machine {home.id[:12]} has ended",
@@ -93,7 +97,32 @@ def ask(home: Home, request: str, timeout: float = TIMEOUT) -> list[str]:
             f"nothing came within {timeout:g} seconds: it boots still, or its kernel is stuck",
             "ask again later, or end it: minirun vm stop -t 0",
         ) from None
-    return answer.decode(errors="replace").splitlines()[:-1]
+
+
+def _exchange(sock: socket.socket, request: str, deadline: float) -> list[str]:
+    token = os.urandom(8).hex().encode()
+    sock.settimeout(max(deadline - time.monotonic(), 0.001))
+    # The first \n ends what somebody before may have begun to say.
+    sock.sendall(b"\n%s %s\n" % (token, request.encode()))
+    answer = b""
+    while not (answer.endswith(b"\n\n") and token in answer):
+        if len(answer) > _LONGEST:
+            raise _nonsense(f"{len(answer)} bytes, and more to come")
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        part = sock.recv(1 << 16)
+        if not part:
+            raise ConnectionResetError
+        answer += part
+    *lines, _, _ = answer.partition(token + b"\n")[2].decode(errors="replace").split("\n")
+    return lines
+
+
+def _nonsense(said: str) -> MinirunError:
+    return MinirunError(
+        "the guest's answer makes no sense",
+        f"it said {said}: something in there has tampered with minirun's own process",
+        "do not believe what it says; minirun vm stop -t 0 ends it",
+    )
 
 
 def _connected(home: Home, deadline: float) -> socket.socket:

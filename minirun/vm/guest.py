@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 #: 9p: loose keeps what was read, for nobody else writes to an image; a volume
 #: is the host's as well, so there only a mapped file is kept.
-_SHARE = "trans=virtio,version=9p2000.L,msize=512000,access=any,cache="
+_SHARE = "trans=virtio,version=9p2000.L,msize=512000,"
+_IMAGE = f"{_SHARE}access=any,cache=loose"
+#: For each user a session of its own: what one makes there is that one's, on the host too.
+_VOLUME = f"{_SHARE}access=user,cache=mmap"
 #: Where the volumes are until each is at its place: /dev moves along with the root.
 _VOLUMES = "/dev/.volumes"
 _BIND, _READ_ONLY = MountFlag.BIND, MountFlag.REMOUNT | MountFlag.BIND | MountFlag.RDONLY
@@ -69,7 +72,7 @@ def _root(volumes: Sequence[Volume]) -> Iterator[Operation]:
     """An overlay, as a container's; its upper layer is the guest's own memory."""
     for place in ("/lower", "/top", "/root"):
         yield "mkdir", place
-    yield _mount("root", "/lower", "9p", MountFlag.RDONLY, f"{_SHARE}loose")
+    yield _mount("root", "/lower", "9p", MountFlag.RDONLY, _IMAGE)
     yield _mount("tmpfs", "/top", "tmpfs", 0, "mode=755")
     for place in ("/top/upper", "/top/work"):
         yield "mkdir", place
@@ -77,7 +80,7 @@ def _root(volumes: Sequence[Volume]) -> Iterator[Operation]:
     yield _mount("overlay", "/root", "overlay", 0, layers)
     if volumes:
         yield "mkdir", _VOLUMES
-        yield _mount("volumes", _VOLUMES, "9p", 0, f"{_SHARE}mmap")
+        yield _mount("volumes", _VOLUMES, "9p", 0, _VOLUME)
     yield "root", "/root"
 
 

@@ -153,5 +153,3 @@ def resident(pid: int) -> int:
         return int(procfs.status(pid).get("VmRSS", "0 kB").split()[0]) << 10
     except (FileNotFoundError, ProcessLookupError):
         return 0
-
-

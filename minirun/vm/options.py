@@ -13,7 +13,7 @@ from minirun.errors import UsageError
 #: What a machine has unless told otherwise: bytes, and processors.
 MEMORY, CPUS = 256 << 20, 1
 #: Less than this a distribution's kernel does not boot in, with its drivers.
-LEAST_MEMORY = 64 << 20
+LEAST_MEMORY = 96 << 20
 
 
 class VmOptions(Options):

@@ -10,17 +10,36 @@ from __future__ import annotations
 import socket
 
 from minirun.errors import Conflict, UsageError, reason
+from minirun.values import Value
 from minirun.vm.machine import ADDRESS
 
 
-def forward(text: str) -> str:
-    """``hostfwd=...`` for QEMU. Raises UsageError, and Conflict where the port is taken."""
+class Published(Value):
+    """A port that is led into the guest; ``host`` and ``port`` are its two numbers."""
+
+    address: str
+    host: int
+    port: int
+    protocol: str
+
+    @property
+    def forward(self) -> str:
+        """In QEMU's words."""
+        return f"hostfwd={self.protocol}:{self.address}:{self.host}-{ADDRESS}:{self.port}"
+
+    def __str__(self) -> str:
+        """As docker shows it."""
+        return f"{self.address}:{self.host}->{self.port}/{self.protocol}"
+
+
+def publish(text: str) -> Published:
+    """What ``-p TEXT`` asks for. Raises UsageError, and Conflict where the port is taken."""
     address, host, port, protocol = parse(text)
     if not host:
         host = _any(address, protocol)
     else:
         _try(address, host, protocol, text)
-    return f"hostfwd={protocol}:{address}:{host}-{ADDRESS}:{port}"
+    return Published(address=address, host=host, port=port, protocol=protocol)
 
 
 def parse(text: str) -> tuple[str, int, int, str]:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from minirun.vm.kernel import Kernel
     from minirun.vm.machine import Machine
     from minirun.vm.options import VmOptions
+    from minirun.vm.ports import Published
     from minirun.vm.share import Volume
 
 #: The program was ended from outside: 128 + SIGKILL, as of a container that was killed.
@@ -69,9 +70,10 @@ class Prepared(Value):
     spec: Spec
     layers: tuple[str, ...]
     volumes: tuple[Volume, ...]
+    published: tuple[Published, ...]
     machine: Machine
-    template: str
-    """The directory of the template that it is restored from; empty, it boots."""
+    template: template.Held
+    """What it is restored from; if its path is empty, it boots."""
     record: Record
 
 
@@ -120,14 +122,14 @@ def _run(store: Store, wish: VmOptions, telling: Telling) -> int:
     with own:
         prepared = _prepare(store, wish, own.id, name, telling)
         share.make_places(own.path, prepared.volumes)
-        with _launch(own, prepared, wish, telling) as running:
+        with prepared.template, _launch(own, prepared, wish, telling) as running:
             telling.milestone("hypervisor", -1)
             started = process.start_time(running.pid)
             own.write(replace(prepared.record, pid=running.pid, startTime=started))
             talking = Guest(running, telling.milestone, own.complaints)
             if wish.console:
                 talking.on_console = lambda data: os.write(2, data)
-            if prepared.template:
+            if prepared.template.path:
                 template.restore(running, prepared.template)
                 telling.milestone("restored", -1)
             else:
@@ -144,11 +146,13 @@ def _prepare(store: Store, wish: VmOptions, id: str, name: str, telling: Telling
         Lent(layers=layers, volumes=f"{store.root}/volumes"),
         _nobody,
     )
+    published = tuple(map(ports.publish, wish.publish))
     booted = kernel.find(store.root, wish.kernel)
+    volumes = _volumes(spec, wish, booted)
     hardware = _machine(store.root, wish, booted)
-    place = ""
+    held = template.Held()
     if template.suits(hardware) and not wish.cold:
-        place = template.get(store.root, hardware, booted.release, telling.milestone)
+        held = template.get(store.root, hardware, booted.release, telling.milestone)
     record = Record(
         id=id,
         name=name,
@@ -160,15 +164,16 @@ def _prepare(store: Store, wish: VmOptions, id: str, name: str, telling: Telling
         accel=hardware.accel,
         kernel=booted.release,
         network=hardware.network,
-        ports=wish.publish,
-        booted=os.path.basename(place) or "cold",
+        ports=tuple(map(str, published)),
+        booted=os.path.basename(held.path) or "cold",
     )
     return Prepared(
         spec=spec,
         layers=layers,
-        volumes=_volumes(spec, wish, booted),
+        volumes=volumes,
+        published=published,
         machine=hardware,
-        template=place,
+        template=held,
         record=record,
     )
 
@@ -239,12 +244,13 @@ def _volumes(spec: Spec, wish: VmOptions, booted: Kernel) -> tuple[Volume, ...]:
 
 
 def _launch(own: Home, prepared: Prepared, wish: VmOptions, telling: Telling) -> Hypervisor:
-    lines = hypervisor.Lines(with_monitor=bool(prepared.template))
+    place = prepared.template.path
+    lines = hypervisor.Lines(with_monitor=bool(place))
     wires = machine.Wires(
         name=f"minirun-{own.id[:12]}",
-        memory=f"{prepared.template}/memory" if prepared.template else "",
-        restores=bool(prepared.template),
-        publish=tuple(map(ports.forward, wish.publish)),
+        memory=f"{place}/memory" if place else "",
+        restores=bool(place),
+        publish=tuple(one.forward for one in prepared.published),
     )
     steps = tuple(share.steps(own.path, prepared.layers, prepared.volumes, not prepared.machine.network))
     try:

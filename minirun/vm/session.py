@@ -68,6 +68,8 @@ class Session:
         self.room = 0
         self.started = False
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        #: What the handlers want to be sent: they may interrupt a send, so they do none themselves.
+        self._signalled: list[tuple[bytes, bytes]] = []
 
     def follow(self, deadline: float | None) -> int:
         """Passes everything on until the program has ended; its exit code.
@@ -112,8 +114,9 @@ class Session:
                     if not self.guest.read_console():
                         poll.unregister(self.guest.console)
                 elif fd == self._wake:
-                    os.read(self._wake, wire.CHUNK)  # a handler has queued what there is to say
-                    self.guest.flush()
+                    os.read(self._wake, wire.CHUNK)
+                    while self._signalled:
+                        self.guest.send(*self._signalled.pop(0))
                 else:
                     self._read_stdin()
 
@@ -167,12 +170,12 @@ class Session:
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
         if self.started:
-            self.guest.send(wire.SIGNAL, bytes([number]))
+            self._signalled.append((wire.SIGNAL, bytes([number])))
         elif number in ENDING:
             raise EndedBySignal(number)
 
     def _resize(self, number: int, frame: FrameType | None) -> None:
-        self.guest.send(wire.WINDOW, struct.pack("<HH", *window()))
+        self._signalled.append((wire.WINDOW, struct.pack("<HH", *window())))
 
 
 def window() -> tuple[int, int]:

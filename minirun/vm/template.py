@@ -77,44 +77,86 @@ def _identity(path: str) -> tuple[str, int, int]:
     return path, found.st_size, found.st_mtime_ns
 
 
-def get(root: str, machine: Machine, release: str, milestone: Milestone) -> str:
-    """The directory of the template for ``machine``, which is booted if there is none.
+class Held:
+    """A template that nobody removes until it was restored. A context."""
+
+    def __init__(self, path: str = "", lock: int = -1) -> None:
+        self.path = path
+        """Its directory; "" for none."""
+        self._lock = lock
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """It may be removed from here on."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def get(root: str, machine: Machine, release: str, milestone: Milestone) -> Held:
+    """The template for ``machine``, which is booted if there is none.
 
     ``release`` is the kernel's. Who comes second while it is made waits for it.
     """
     key = key_of(machine)
     place = f"{root}/templates/{key}"
-    if os.path.exists(f"{place}/template.json"):
-        return place
-    os.makedirs(f"{root}/templates", 0o700, exist_ok=True)
-    lock = os.open(f"{root}/templates/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(f"{place}/template.json"):
-            return place
-        _sweep_locked(root)
-        unfinished = f"{root}/templates/{_UNFINISHED}{key}"
+    while not (held := _hold(place)):
+        os.makedirs(f"{root}/templates", 0o700, exist_ok=True)
+        lock = os.open(f"{root}/templates/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _make(unfinished, machine, milestone)
-            told = Template(
-                key=key,
-                kernel=release,
-                memory=machine.memory,
-                cpus=machine.cpus,
-                accel=machine.accel,
-                network=machine.network,
-                created=timestamp(),
-                files=_files(machine),
-            )
-            write_json(f"{unfinished}/template.json", told)
-            os.rename(unfinished, place)
-        except BaseException:
-            remove_tree(unfinished)
-            raise
-    finally:
-        os.close(lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(place):
+                _sweep_locked(root)
+                _make_whole(place, machine, release, milestone)
+        finally:
+            os.close(lock)
+    return held
+
+
+def _hold(place: str) -> Held | None:
+    """None when it is not there; whoever wants to remove it waits until we have let go."""
+    try:
+        lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    held = Held(place, lock)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    try:
+        if os.path.samestat(os.fstat(lock), os.stat(place)):
+            return held
+    except FileNotFoundError:
+        pass  # it was removed while we waited
+    held.release()
+    return None
+
+
+def _make_whole(place: str, machine: Machine, release: str, milestone: Milestone) -> None:
+    """Makes the template beside ``place``; there it is whole or absent."""
+    root, key = os.path.split(place)
+    unfinished = f"{root}/{_UNFINISHED}{key}"
+    try:
+        _make(unfinished, machine, milestone)
+        told = Template(
+            key=key,
+            kernel=release,
+            memory=machine.memory,
+            cpus=machine.cpus,
+            accel=machine.accel,
+            network=machine.network,
+            created=timestamp(),
+            files=_files(machine),
+        )
+        write_json(f"{unfinished}/template.json", told)
+        os.rename(unfinished, place)
+    except BaseException:
+        remove_tree(unfinished)
+        raise
     milestone("template", -1)
-    return place
 
 
 def sweep(root: str) -> list[str]:
@@ -162,9 +204,10 @@ def _make(place: str, machine: Machine, milestone: Milestone) -> None:
         remove_tree(f"{place}/{name}")
 
 
-def restore(running: hypervisor.Hypervisor, place: str) -> None:
-    """Has a machine that was launched for it go on where the template at ``place`` stopped."""
-    qmp.read_state(_monitor(running), f"{place}/state")
+def restore(running: hypervisor.Hypervisor, template: Held) -> None:
+    """Has a machine that was launched for it go on where ``template`` stopped, and releases that."""
+    qmp.read_state(_monitor(running), f"{template.path}/state")
+    template.release()
 
 
 def _monitor(running: hypervisor.Hypervisor) -> socket.socket:
@@ -176,20 +219,21 @@ def templates(root: str) -> list[tuple[Template, int]]:
     """Every template, the newest first, with the bytes that it takes on disk."""
     found = []
     for key in _keys(root):
-        raw = read(f"{root}/templates/{key}/template.json")
+        place = f"{root}/templates/{key}"
+        raw = read(f"{place}/template.json")
+        try:
+            size = sum(os.stat(f"{place}/{name}").st_blocks * 512 for name in ("memory", "state"))
+        except FileNotFoundError:
+            continue  # removed while we looked
         if raw:
-            template = parse(raw, Template, f"{root}/templates/{key}/template.json")
-            sizes = [
-                os.stat(f"{root}/templates/{key}/{name}").st_blocks * 512 for name in ("memory", "state")
-            ]
-            found.append((template, sum(sizes)))
+            found.append((parse(raw, Template, f"{place}/template.json"), size))
     return sorted(found, key=lambda one: one[0].created, reverse=True)
 
 
 def remove(root: str, wanted: str) -> str:
     """Removes the template by its key or the beginning of it; the key. Raises NotFound.
 
-    A machine that was restored from it has it open, and goes on.
+    One that is being restored is waited for: then the machine has it open, and goes on.
     """
     hits = [key for key in _keys(root) if wanted and key.startswith(wanted)]
     if len(hits) != 1:
@@ -198,9 +242,17 @@ def remove(root: str, wanted: str) -> str:
             "several begin so" if hits else "no key begins so",
             "minirun vm template ls lists them all",
         )
-    # Out of sight first: nobody begins with a half-removed one.
-    gone = f"{root}/templates/{_UNFINISHED}{hits[0]}"
-    os.rename(f"{root}/templates/{hits[0]}", gone)
+    # Out of sight first, under a name that no maker has: nobody begins with a half-removed one.
+    place, gone = f"{root}/templates/{hits[0]}", f"{root}/templates/{_UNFINISHED}{hits[0]}-{os.getpid()}"
+    try:
+        lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.rename(place, gone)
+        finally:
+            os.close(lock)
+    except FileNotFoundError:
+        return hits[0]  # somebody else was faster
     remove_tree(gone)
     return hits[0]
 

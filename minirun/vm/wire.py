@@ -110,6 +110,7 @@ class Guest:
                     return
 
     def _told(self) -> Iterator[tuple[bytes, str]]:
+        self.read_console()  # what was said there came before
         for kind, payload in self.frames():
             yield kind, payload.decode(errors="replace").rpartition(" ")[2]
 
@@ -149,9 +150,10 @@ class Guest:
             self.on_console(data)
         self._console += data
         del self._console[:-_KEPT]
-        *lines, self._line = (self._line + data).split(b"\n")
+        *lines, rest = (self._line + data).split(b"\n")
+        self._line = rest[:256]  # a line may have no end
         for line in lines:
-            found = re.match(rb"minirun: milestone (\d+) (\w+)", line)
+            found = re.match(rb"minirun: milestone (\d{1,18}) (\w+)", line)
             if found:
                 self.milestone(found[2].decode(), int(found[1]))
         return bool(data)

@@ -6,7 +6,7 @@ set -euo pipefail
 python=$1
 shift
 
-modprobe ext4
+modprobe -a ext4 loop  # nothing in here would load them on demand
 mount -t ext4 /dev/vda /var/tmp
 chmod 1777 /var/tmp
 mount -t tmpfs -o mode=755 tmpfs /run

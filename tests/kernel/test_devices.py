@@ -17,7 +17,7 @@ from minirun.steps import INIT, Ref, Walk
 from tests.kernel.rootfs import failure, filesystem, host_side, in_child, inside, make_spec, with_root
 from tests.needs import needs
 
-pytestmark = needs("root", "overlay")
+pytestmark = [needs("root", "overlay"), pytest.mark.bed]
 
 NUMBERS = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 DEV = tuple(each for each in default_mounts() if each.destination in ("/proc", "/dev", "/dev/pts"))

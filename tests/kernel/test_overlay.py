@@ -16,7 +16,7 @@ from minirun.steps import HOST, INIT, Walk
 from tests.kernel.rootfs import host_side, in_child, inside, make_spec, mountinfo, with_root
 from tests.needs import needs
 
-pytestmark = needs("root", "overlay")
+pytestmark = [needs("root", "overlay"), pytest.mark.bed]
 
 PROC = default_mounts()[:1]
 

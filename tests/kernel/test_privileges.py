@@ -25,6 +25,8 @@ from minirun.steps import INIT, Call, Step, Walk
 from minirun.values import replace
 from tests.needs import needs
 
+pytestmark = pytest.mark.bed
+
 DOCKERS = f"{capability.mask_of(DEFAULT):016x}"
 NONE = "0" * 16
 FIELDS = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
@@ -260,6 +262,7 @@ def test_an_id_that_is_not_mapped_is_explained() -> None:
 
 
 @needs("root", "strace")
+@pytest.mark.slow
 def test_every_call_of_the_plan_is_one_that_strace_sees(tmp_path: Path) -> None:
     names = ("CAP_KILL",)
     asked = spec(User(uid=1, gid=2), Capabilities(**dict.fromkeys(sets_of(), names)))

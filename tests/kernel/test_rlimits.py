@@ -17,6 +17,8 @@ from minirun.linux.trial import TrialFailed, in_child
 from minirun.spec import Process, Rlimit, Spec
 from minirun.steps import HOST, INIT, Walk
 
+pytestmark = pytest.mark.bed
+
 
 def spec(limits: Sequence[str] = (), score: int | None = None) -> Spec:
     return Spec(process=Process(args=("true",), rlimits=rlimits.parse(limits), oomScoreAdj=score))

@@ -18,7 +18,7 @@ from minirun.linux import libc
 from minirun.spec import Capabilities, Linux, Process, Seccomp, Spec, SyscallArg, SyscallRule
 from tests.needs import needs
 
-pytestmark = needs("seccomp")
+pytestmark = [needs("seccomp"), pytest.mark.bed]
 PR_SET_NO_NEW_PRIVS = 38
 CLONE_NEWUSER = 0x10000000
 DEFAULT = Seccomp(defaultAction="SCMP_ACT_ERRNO", profile="default")

@@ -16,6 +16,8 @@ from minirun.spec import Namespace, Process, Spec
 from minirun.steps import INIT, Walk
 from tests.needs import needs
 
+pytestmark = pytest.mark.bed
+
 KINDS = {"ipc": CloneFlag.NEWIPC, "network": CloneFlag.NEWNET, "uts": CloneFlag.NEWUTS}
 
 

@@ -13,7 +13,7 @@ from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.needs import needs
 
-pytestmark = needs("root", "overlay")
+pytestmark = [needs("root", "overlay"), pytest.mark.bed, pytest.mark.slow]
 
 #: What makes a program a member: looked up on the host, of the guest and of the container's first process.
 SHARED = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")

@@ -21,7 +21,7 @@ from tests.lifecycle import attempts
 from tests.lifecycle.test_faults import marks, store  # noqa: F401  (fixtures)
 from tests.needs import needs
 
-pytestmark = needs("root", "overlay", "pids")
+pytestmark = [needs("root", "overlay", "pids"), pytest.mark.bed, pytest.mark.slow]
 
 
 def start(minirun: Minirun, *flags: str, command: tuple[str, ...] = ("sleep", "1000")) -> None:

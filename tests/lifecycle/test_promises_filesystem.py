@@ -16,6 +16,8 @@ from tests.conftest import Minirun
 from tests.lifecycle import proc
 from tests.needs import needs
 
+pytestmark = [pytest.mark.bed, pytest.mark.slow]
+
 SAFE = {"nosuid", "nodev", "noexec"}
 
 

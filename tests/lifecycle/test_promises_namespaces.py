@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Minirun
 from tests.lifecycle import proc
 from tests.needs import needs
+
+pytestmark = [pytest.mark.bed, pytest.mark.slow]
 
 
 @needs("root", "overlay")

@@ -12,6 +12,8 @@ from tests.conftest import Minirun
 from tests.lifecycle import proc
 from tests.needs import needs
 
+pytestmark = [pytest.mark.bed, pytest.mark.slow]
+
 
 @needs("root", "overlay", "seccomp")
 def test_root_by_default(minirun: Minirun) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.needs import needs
 
-pytestmark = needs("root", "overlay")
+pytestmark = [needs("root", "overlay"), pytest.mark.bed, pytest.mark.slow]
 
 #: Ends with a code of its own at each of these signals.
 SCRIPT = (
@@ -107,13 +107,14 @@ def test_all_of_a_container_dies_with_its_first_process(minirun: Minirun) -> Non
     """Also where no PID namespace sees to it."""
     words = ["--pid", "host", "--init"]
     _start(minirun, *words, script="sleep 1000 & (sleep 1000 & sleep 1000) & echo ready; wait")
-    pids = proc.groups(proc.pid_of(minirun, "box"))["pids"]
-    members = Path(pids, "cgroup.procs").read_text().split()
+    groups = proc.groups(proc.pid_of(minirun, "box"))
+    group = groups.get("pids") or groups[""]  # v1 or v2
+    members = Path(group, "cgroup.procs").read_text().split()
     assert len(members) >= 4
     minirun("kill", "box", check=True)
     assert minirun("wait", "box").stdout == "137\n"
     shell.until("all of them are gone", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in members))
-    assert not os.path.exists(pids)
+    assert not os.path.exists(group)
 
 
 def test_rm(minirun: Minirun) -> None:

@@ -21,6 +21,8 @@ from tests.lifecycle import strace
 from tests.lifecycle.strace import Seen
 from tests.needs import needs
 
+pytestmark = [pytest.mark.bed, pytest.mark.slow]
+
 SETS: dict[str, list[str]] = {
     "default": [],
     "nobody": ["-u", "nobody", "--umask", "077", "--ulimit", "nofile=128:256", "--oom-score-adj", "500"],

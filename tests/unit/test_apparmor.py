@@ -75,7 +75,10 @@ def test_the_default_is_given_only_where_it_can_be_loaded(
     monkeypatch.setattr(files, "current", lambda: "docker-default")
     assert "confined by docker-default" in (apparmor.lacking() or "")[0]
     parser.chmod(0o600)
-    assert apparmor.lacking() == ("apparmor_parser, which loads profiles, is not there", "apt-get install apparmor")
+    assert apparmor.lacking() == (
+        "apparmor_parser, which loads profiles, is not there",
+        "apt-get install apparmor",
+    )
     enabled.unlink()
     assert "securityfs" in (apparmor.lacking() or "")[1]
     assert apparmor.default_profile() == ""
@@ -94,7 +97,7 @@ def test_our_own_is_loaded_by_the_host_side_before_anything_is_made(enabled: Pat
     (load,) = apparmor.host_steps(spec(DEFAULT))
     assert load.side == HOST
     assert plan(spec(DEFAULT), Layout(), "/filters")[1] == load
-    assert calls([load])[0].startswith('execve("/usr/sbin/apparmor_parser"')
+    assert calls([load])[0].startswith('posix_spawn("/usr/sbin/apparmor_parser"')
 
 
 def test_a_profile_that_is_not_loaded_is_refused_by_name(enabled: Path) -> None:
@@ -114,7 +117,9 @@ def test_a_profile_that_is_not_loaded_is_refused_by_name(enabled: Path) -> None:
     apparmor.check(spec("none"))  # the kernel will say it
 
 
-def test_a_profile_that_cannot_be_loaded_is_an_error_in_the_parsers_words(enabled: Path, parser: Path) -> None:
+def test_a_profile_that_cannot_be_loaded_is_an_error_in_the_parsers_words(
+    enabled: Path, parser: Path
+) -> None:
     with pytest.raises(StepFailed) as caught:
         files.load("new", "profile new {}\n")
     assert "cannot load the AppArmor profile new" in caught.value.what

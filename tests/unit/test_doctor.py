@@ -11,8 +11,9 @@ import pytest
 
 from minirun.cli import app
 from minirun.container import doctor
-from minirun.container.doctor import cgroups, installation, kernel, limits, storage
+from minirun.container.doctor import cgroups, installation, kernel, limits, rights, storage
 from minirun.container.doctor.finding import FAIL, OK, WARN, Finding, existing, fail, ok, warn
+from minirun.isolation import apparmor
 from minirun.isolation.cgroups.layout import Layout
 from minirun.linux.trial import TrialFailed, in_child
 from minirun.vm import doctor as machines
@@ -66,6 +67,32 @@ def test_another_user_is_told_to_be_root(tmp_path: Path) -> None:
     assert found["root"] == FAIL
     assert found["namespace mount"] == found["overlay"] == found["leftovers"] == WARN
     assert not any("could not be examined" in name for name in found)
+
+
+def test_which_apparmor_profile_containers_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    def row() -> tuple[str, str, str]:
+        (found,) = rights.apparmor_profiles("", "")
+        return found.status, found.finding, found.fix
+
+    monkeypatch.setattr(rights, "enabled", lambda: False)
+    assert row()[0] == OK
+    assert "without a profile" in row()[1]
+    monkeypatch.setattr(rights, "enabled", lambda: True)
+    monkeypatch.setattr(apparmor, "lacking", lambda: ("no parser", "get one"))
+    assert row() == (
+        WARN,
+        "on, but no parser: containers run without a profile, unless one is named",
+        "get one",
+    )
+    monkeypatch.setattr(apparmor, "lacking", lambda: None)
+    monkeypatch.setattr(rights, "profiles", lambda: {"a": "enforce", "c": "enforce"})
+    status, finding, _ = row()
+    assert status == OK
+    assert finding.endswith(f"{apparmor.DEFAULT}, which the first one loads; loaded are 2 enforce")
+    monkeypatch.setattr(rights, "profiles", lambda: {apparmor.DEFAULT: "enforce", "a": "complain"})
+    assert row()[1].endswith(f"{apparmor.DEFAULT}, in mode enforce; loaded are 1 complain, 1 enforce")
+    monkeypatch.setattr(rights, "profiles", lambda: None)
+    assert row()[1].endswith(f"{apparmor.DEFAULT}; which ones are loaded takes root to see")
 
 
 def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

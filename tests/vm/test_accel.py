@@ -11,6 +11,7 @@ from minirun.container.state import Store
 from minirun.errors import Unsupported
 from minirun.vm import accel, run
 from minirun.vm.options import VmOptions
+from tests.conftest import Minirun
 from tests.needs import needs
 
 
@@ -37,7 +38,7 @@ def test_kvm_that_was_asked_for_and_cannot_be_used_is_an_error(tmp_path: Path) -
 
 @needs("root", "qemu-system-x86_64")
 def test_a_kvm_that_fails_at_the_boot_is_emulation_in_the_end(
-    vm_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    vm: Minirun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     real = shutil.which("qemu-system-x86_64")
     fake = tmp_path / "qemu-system-x86_64"
@@ -54,14 +55,14 @@ def test_a_kvm_that_fails_at_the_boot_is_emulation_in_the_end(
             said.append(name)
 
     wish = VmOptions(image="busybox", command=("uname", "-s"), cold=True)
-    assert run.run(vm_store, wish, Noted()) == 0
+    assert run.run(Store(root=str(vm.root), state=str(vm.state)), wish, Noted()) == 0
     assert capfd.readouterr().out == "Linux\n"
     assert "emulated" in said
 
 
 @needs("root", "qemu-system-x86_64")
 def test_what_was_asked_for_is_not_replaced(
-    vm_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vm: Minirun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = tmp_path / "qemu-system-x86_64"
     fake.write_text("#!/bin/sh\necho no VMX >&2\nexit 1\n")
@@ -70,4 +71,4 @@ def test_what_was_asked_for_is_not_replaced(
     monkeypatch.setattr(accel, "why_not", lambda *_: "")
     wish = VmOptions(image="busybox", command=("true",), cold=True, accel="kvm")
     with pytest.raises(run.DidNotComeUp, match="no VMX"):
-        run.run(vm_store, wish, run.Telling())
+        run.run(Store(root=str(vm.root), state=str(vm.state)), wish, run.Telling())

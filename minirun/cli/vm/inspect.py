@@ -59,7 +59,7 @@ def story(thing: Thing) -> Iterator[str]:
     yield f"On the host it is process {host['pid']}, which has:"
     yield f"  memory    {used['rss']} resident, of {human_size(machine['memory'])} that the guest may have"
     if "guest_shared" in used:
-        yield f"            the guest wrote {used['guest_private']}; {used['guest_shared']} are its template's"
+        yield f"            the guest wrote {used['guest_private']}, its template {used['guest_shared']}"
     rows = [{**one, "cpu": f"{one['cpu_seconds']:.2f} s"} for one in host["threads"]]
     columns = [("THREAD", "tid"), ("NAME", "name"), ("CPU TIME", "cpu"), ("", "purpose")]
     for line in plain_lines(rows, columns):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     default=10.0,
     help="Seconds to wait before the machine is switched off; 10 unless told otherwise, -1 for ever.",
 )
-@click.option("-s", "--signal", "name", default="TERM", help="What to send first; TERM unless told otherwise.")
+@click.option(
+    "-s", "--signal", "name", default="TERM", help="What to send first; TERM unless told otherwise."
+)
 @click.argument("machines", nargs=-1, required=True)
 @click.pass_obj
 def command(settings: Settings, seconds: float, name: str, machines: tuple[str, ...]) -> int:

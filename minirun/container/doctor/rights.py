@@ -92,19 +92,19 @@ def security_modules(root: str, state: str) -> Iterator[Finding]:
 def apparmor_profiles(root: str, state: str) -> Iterator[Finding]:
     """Whether containers are confined by a profile, and by which."""
     if not enabled():
-        yield ok("AppArmor", "not enabled in this kernel: containers run without, none can be asked for")
+        yield ok("AppArmor", "not enabled in this kernel: containers run without a profile")
     elif lack := apparmor.lacking():
         why, fix = lack
         yield warn("AppArmor", f"on, but {why}: containers run without a profile, unless one is named", fix)
     else:
-        yield ok("AppArmor", f"containers get the profile {apparmor.DEFAULT} ({_loaded()})")
+        yield ok("AppArmor", f"containers get the profile {apparmor.DEFAULT}{_loaded(profiles())}")
 
 
-def _loaded() -> str:
-    loaded = profiles()
+def _loaded(loaded: dict[str, str] | None) -> str:
     if loaded is None:
-        return "which ones are loaded takes root to see"
-    ours = loaded.get(apparmor.DEFAULT, "the first one loads it")
+        return "; which ones are loaded takes root to see"
+    mode = loaded.get(apparmor.DEFAULT)
+    ours = f", in mode {mode}" if mode else ", which the first one loads"
     modes = list(loaded.values())
-    counted = [f"{modes.count(mode)} {mode}" for mode in sorted(set(modes))]
-    return f"{ours}; loaded in all: {', '.join(counted) or 'none'}"
+    counted = ", ".join(f"{modes.count(mode)} {mode}" for mode in sorted(set(modes)))
+    return f"{ours}; loaded are {counted or 'none'}"

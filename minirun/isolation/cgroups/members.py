@@ -67,8 +67,8 @@ def _signal(directories: Sequence[str]) -> None:
     for pid in processes(directories):
         try:
             os.kill(pid, SIGKILL)
-        except ProcessLookupError:
-            continue
+        except (ProcessLookupError, PermissionError):
+            continue  # gone; or AppArmor guards it, and whoever is left in the end is told of
     if held:
         _write(*held[False])  # v1: a signal reaches a frozen process when it thaws
 
