@@ -240,6 +240,41 @@ class Linux(Value):
     readonlyPaths: tuple[str, ...] = ()
 
 
+class Endpoint(Value):
+    """minirun's own: how a container is on one network, by a veth pair or a macvlan.
+
+    ``addresses`` have their prefix length (10.88.0.2/16), ``gateways`` are one
+    of a family, and none on an internal network; ``mtu`` is in bytes.
+    """
+
+    network: str
+    driver: str = "bridge"
+    """``bridge`` or ``macvlan``."""
+    bridge: str = ""
+    """The host's bridge; of a macvlan the interface that it sits on."""
+    interface: str = "eth0"
+    host_interface: str = ""
+    """The host's end of the veth pair."""
+    mac: str = ""
+    mtu: int = 1500
+    addresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+class Port(Value):
+    """minirun's own: a port of the host's that leads to the container's; no ``host_address`` is any."""
+
+    protocol: str = "tcp"
+    """``tcp``, ``udp`` or ``sctp``."""
+    host_address: str = ""
+    host_port: int = 0
+    """0 is still to be chosen (network/ports.py)."""
+    host_port_end: int = 0
+    """To be chosen, too: from ``host_port`` up to this one."""
+    port: int = 0
+
+
 class Spec(Value):
     """config.md: one container."""
 
@@ -253,3 +288,6 @@ class Spec(Value):
     domainname: str = ""
     annotations: dict[str, str] = {}
     linux: Linux = Linux()
+    endpoints: tuple[Endpoint, ...] = ()
+    """minirun's own: the networks that it is on, the one with the default route first."""
+    ports: tuple[Port, ...] = ()

@@ -1,10 +1,12 @@
 """What a container leaves in the kernel, so that a test can see that nothing is left.
 
-Looked at before and after each test that may start a container: mounts, cgroups
-and processes. They go away asynchronously (the kernel takes a namespace apart
-after the last process in it is reaped), hence the bounded wait. Containers of
-others, which come and go on this machine meanwhile, are not counted: ours have
-the tests' directory in what they were given, hold open or have mounted.
+Looked at before and after each test that may start a container: mounts, cgroups,
+processes, network interfaces, and the directories of virtual machines. They go away asynchronously
+(the kernel takes a namespace apart after the last process in it is reaped),
+hence the bounded wait. Containers of others, which come and go on this machine
+meanwhile, are not counted: ours have the tests' directory in what they were
+given, hold open or have mounted; a bridge of ours has it in its alias, and a veth
+pair's end is plugged into one.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from minirun.linux import netlink_nftables
+
 PATIENCE = 5.0  # seconds
+INTERFACES = "/sys/class/net"
 
 
 class Look:
@@ -24,6 +29,8 @@ class Look:
         self.places = places
         self.mounts = mounts(places)
         self.cgroups = cgroups()
+        self.machines = machines(places)
+        self.links = links(places)
         self.pids = pids()
 
     def left(self) -> set[str]:
@@ -34,7 +41,9 @@ class Look:
     def _new(self) -> set[str]:
         processes = {f"process {pid}" for pid in pids() - self.pids if self._is_ours(pid)}
         groups = {group for group in cgroups() - self.cgroups if self._counts(group)}
-        return processes | {f"cgroup {group}" for group in groups} | (mounts(self.places) - self.mounts)
+        rest = (mounts(self.places) - self.mounts) | (machines(self.places) - self.machines)
+        rest |= (links(self.places) - self.links) | tables()
+        return processes | {f"cgroup {group}" for group in groups} | rest
 
     def _is_ours(self, pid: str) -> bool:
         try:
@@ -68,6 +77,14 @@ def mounts(places: tuple[str, ...]) -> set[str]:
     return {f"mount {line}" for line in lines if any(place in line for place in places)}
 
 
+def machines(places: tuple[str, ...]) -> set[str]:
+    """The directories that only a virtual machine, or the making of a template, has while it lasts."""
+    patterns = ("state/vms/[0-9a-f]*", "root/templates/.new-*")
+    return {
+        f"directory {path}" for place in places for pattern in patterns for path in Path(place).glob(pattern)
+    }
+
+
 def cgroups() -> set[str]:
     """The directories below ``minirun`` in each hierarchy."""
     found: set[str] = set()
@@ -76,6 +93,40 @@ def cgroups() -> set[str]:
             parent = f"{line.split()[4]}/minirun"
             found |= {path for path, *_ in os.walk(parent)} - {parent}
     return found
+
+
+def links(places: tuple[str, ...]) -> set[str]:
+    """minirun's interfaces that have to do with ``places``, but for the bridges of the session's own store.
+
+    Its networks outlive a test, as its images do.
+    """
+    found = set()
+    for name in os.listdir(INTERFACES):
+        if name.startswith(("mr", "minirun")):
+            of_bridge = alias(name)
+            home = of_bridge or alias(f"{name}/master")
+            lasts = of_bridge.startswith(f"{places[0]}/state/") and os.path.exists(f"{of_bridge}/ready")
+            # An end that is plugged in nowhere can be anybody's: also ours.
+            if not lasts and (not home or home.startswith(places)):
+                found.add(f"interface {name} {home}".rstrip())
+    return found
+
+
+def tables() -> set[str]:
+    """The nftables table, if there is no bridge (any more) that it could be for."""
+    if any(alias(name) for name in os.listdir(INTERFACES)) or os.geteuid():
+        return set()
+    found = netlink_nftables.find_table("minirun")
+    return {"nftables table inet minirun"} if found else set()
+
+
+def alias(link: str) -> str:
+    """Where the network is kept whose bridge this is (or, ``NAME/master``, is plugged into)."""
+    try:
+        text = Path(INTERFACES, link, "ifalias").read_text().strip()
+    except OSError:
+        return ""  # it is gone
+    return text if "/networks/" in text else ""
 
 
 def members(group: str) -> list[str]:

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tag": ("tag", "Give an image one more name."),
     "rmi": ("rmi", "Remove images."),
     "volume": ("volume", "List and remove volumes."),
+    "network": ("network", "Networks: bridges that containers are plugged into."),
     "vm": ("vm", "Virtual machines: the same images, with a kernel of their own."),
     "compare": ("compare", "Run one command as process, container and virtual machine; measure."),
     "explain": ("explain", TABLES["explain"].help),
