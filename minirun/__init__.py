@@ -15,6 +15,7 @@ code, read in this order, each file from top to bottom:
     isolation/privileges.py   what it may             capabilities(7)
     isolation/syscall_filter/ what it may call        seccomp(2)
     isolation/apparmor/       what it may touch       apparmor.d(5)
+    network/                  how it is reached       veth(4), nft(8)
     container/create.py       walks the plan, on both sides
     container/start.py ...    a file for each verb of its life
     native/                   what stays when Python has left

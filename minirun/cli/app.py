@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "save": ("save", "Write images to an archive."),
     "tag": ("tag", "Give an image one more name."),
     "rmi": ("rmi", "Remove images."),
+    "port": ("port", "Show where on the host a container's ports are."),
     "volume": ("volume", "List and remove volumes."),
     "network": ("network", "Networks: bridges that containers are plugged into."),
     "vm": ("vm", "Virtual machines: the same images, with a kernel of their own."),

@@ -116,8 +116,13 @@ def _plan(settings: Settings, options: Options) -> list[Step]:
     store = Store(root=settings.root, state=settings.state)
     image = images.resolve(settings.root, options.image)
     lent = lend(store.container(ID), image.layers, options.init, FIRST_ID)
-    spec = spec_of(options, image.config, ID, lent, lambda name: pid_of(store, name))
-    return plan(spec, layout(), f"{settings.root}/seccomp")
+    wired, wires = None, None
+    if options.is_wired:
+        from minirun.container.wiring import pretended
+
+        wired, wires = pretended(settings.root, options, ID)
+    spec = spec_of(options, image.config, ID, lent, lambda name: pid_of(store, name), wired)
+    return plan(spec, layout(), f"{settings.root}/seccomp", wires)
 
 
 def difference(before: Sequence[Step], after: Sequence[Step]) -> list[Change]:

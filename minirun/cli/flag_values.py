@@ -272,12 +272,29 @@ def trace(text: str) -> str:
     return "text" if text == "text" or boolean(text) else ""
 
 
-def publish(text: str) -> str:
-    """Refuses by name: ports need a bridge, which minirun does not have yet."""
-    from minirun.errors import Unsupported
+def network(text: str) -> str:
+    """What --network takes; whether a network of that name is there is looked up later."""
+    if text in ("none", "host"):
+        return text
+    if text.startswith(("container:", "ns:")):
+        if text.partition(":")[2]:
+            return text
+        raise ValueError("it names nobody behind the colon")
+    if text.startswith("cni:"):
+        raise ValueError("CNI networks cannot be joined by `run` yet")
+    if not text or not set(text) <= _NAME or not text[0].isalnum():
+        raise ValueError("there is no such choice, and it cannot be the name of a network")
+    return text
 
-    raise Unsupported(
-        f"--publish {text} is not supported yet",
-        "ports need a network with a bridge, and that comes later",
-        "use --network host: the program listens on the host's own ports",
-    )
+
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+def mac(text: str) -> str:
+    """A hardware address of one interface, in lower case."""
+    parts = text.lower().replace("-", ":").split(":")
+    if len(parts) != 6 or not all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts):
+        raise ValueError("it is not six bytes in hexadecimal")
+    if int(parts[0], 16) & 1:
+        raise ValueError("it is a group's: the lowest bit of the first byte is set")
+    return ":".join(parts)

@@ -42,7 +42,11 @@ STREAM = Kind(read=read.streams, metavar="STREAM", like="stdin, stdout or stderr
 UMASK = Kind(read=read.octal, metavar="OCTAL", like="permission bits such as 022")
 OFFSET = Kind(read=read.duration, metavar="TIME", like="a time such as 90, 1h30m or -2d")
 TRACE = Kind(read=read.trace, metavar="[=json]", like="--trace or --trace=json", switch=True)
-PUBLISH = Kind(read=read.publish, metavar="PORT", like="--network host")
+NETWORK = Kind(
+    read=read.network,
+    metavar="none|host|container:NAME|ns:PATH|NETWORK",
+    like="none, host, container:NAME, ns:PATH, or a network of `minirun network ls`",
+)
 
 
 def _many(metavar: str, like: str) -> Kind:
@@ -53,6 +57,9 @@ def _number(low: int, high: int) -> Kind:
     return Kind(read=read.between(low, high), metavar="NUMBER", like=f"a number from {low} to {high}")
 
 
+PORT = _many("[ADDRESS:][HOSTPORT:]PORT[/PROTOCOL]", "8080:80, 127.0.0.1:8080:80 or 53:53/udp")
+ADDRESS = Kind(read=read.word, metavar="ADDRESS", like="an address of the network's subnet")
+MAC = Kind(read=read.mac, metavar="MAC", like="six numbers such as 02:42:ac:11:00:02")
 BYTES = Kind(read=read.bytes_rate, metavar="PATH:RATE", like="a device and a rate, such as /dev/sda:10m")
 OPERATIONS = Kind(
     read=read.operations_rate, metavar="PATH:RATE", like="a device and a rate, such as /dev/sda:1000"
@@ -107,10 +114,17 @@ FILES = (
     ),
 )
 SEEN = (
-    Flag(
-        "--net --network", _namespace("none", "host", prefixes=("container:", "ns:")), "The network it sees."
-    ),
-    Flag("-p --publish", PUBLISH, "Not yet: needs a network with a bridge.", field="network"),
+    Flag("--net --network", NETWORK, "The network it sees."),
+    Flag("-p --publish", PORT, "Lead a port of the host's to one of the container's."),
+    Flag("-P --publish-all", SWITCH, "Publish what the image exposes, on free ports."),
+    Flag("--network-alias", _many("NAME", "a name such as db"), "One more name on its network."),
+    Flag("--ip", ADDRESS, "Its IPv4 address."),
+    Flag("--ip6", ADDRESS, "Its IPv6 address."),
+    Flag("--mac-address", MAC, "Its hardware address."),
+    Flag("--dns", _many("ADDRESS", "an address such as 9.9.9.9"), "Ask this name server."),
+    Flag("--dns-search", _many("DOMAIN", "a domain, or . for none"), "Look short names up in this domain."),
+    Flag("--dns-option", _many("OPTION", "an option of resolv.conf(5)"), "Tell the resolver this."),
+    Flag("--add-host", _many("NAME:ADDRESS", "db:10.0.0.7"), "One more line of /etc/hosts."),
     Flag("--ipc", _namespace("private", "shareable", "none", "host"), "The System V IPC and message queues."),
     Flag("--uts", _namespace("private", "host"), "The host name it sees."),
     Flag("--pid", _namespace("private", "host"), "The processes it sees."),

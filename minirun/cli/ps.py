@@ -16,6 +16,7 @@ _COLUMNS = [
     ("COMMAND", "shown_command"),
     ("CREATED", "age"),
     ("STATUS", "status"),
+    ("PORTS", "ports"),
     ("NAMES", "names"),
 ]
 
@@ -76,6 +77,7 @@ def rows(store: Store, whole: bool = False) -> list[dict[str, object]]:
 def _row(home: Home, whole: bool) -> dict[str, object]:
     from minirun.cli.output import human_age
     from minirun.container.pause import status_of
+    from minirun.network.port_words import shown
 
     record = home.record()
     words = " ".join(record.command)
@@ -90,6 +92,7 @@ def _row(home: Home, whole: bool) -> dict[str, object]:
         "age": human_age(seconds(record.created)),
         "state": state,
         "status": _status(home, state),
+        "ports": ", ".join(map(shown, record.spec.ports)) if state in ("running", "paused") else "",
         "names": record.name,
         "labels": record.labels,
         "pid": home.live_pid(),

@@ -159,13 +159,13 @@ class Cidfile:
 def say_network_once(store: Store, options: Options) -> None:
     """Without --network there is none yet; said once, ever, per state directory."""
     marker = f"{store.state}/said-network"
-    if options.network or os.path.exists(marker):
+    if options.network or options.is_wired or os.path.exists(marker):
         return
     os.makedirs(store.state, 0o711, exist_ok=True)
     with open(marker, "w"):
         pass
     print(
-        "minirun: this container has no network but its own loopback: a bridge comes later.\n"
-        "         --network host shares the host's; --network none says that you know (said once).",
+        "minirun: this container has no network but its own loopback. --network minirun plugs it into\n"
+        "         a bridge, host shares the host's, none says that you know (said once).",
         file=sys.stderr,
     )

@@ -19,7 +19,23 @@ def main() -> None:
     """Arguments: PACKAGE ROOT STATE ID LOCK-DESCRIPTOR, as monitor.py passes them."""
     root, state, id, lock = sys.argv[2:6]
     os.set_inheritable(int(lock), False)
-    remove_ended(Store(root=root, state=state).container(id))
+    home = Store(root=root, state=state).container(id)
+    if home.exists() and not home.record().remove:
+        leave_networks(home)
+    else:
+        remove_ended(home)
+
+
+def leave_networks(home: Home) -> None:
+    """Gives back what an ended container that stays had of its networks."""
+    lock = Lock(home)
+    if not lock.acquire(wait=True):
+        return
+    try:
+        if home.exists() and home.status() == "stopped":
+            delete.leave_networks(home.store, home.record())
+    finally:
+        lock.release()
 
 
 def remove_ended(home: Home, record: Record | None = None) -> None:

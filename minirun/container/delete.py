@@ -6,7 +6,7 @@ one that ``gc.py`` sees and finishes:
 
     cgroups                      while the record says where they are
     container.json -> pending    from here on it does not exist for anybody
-    volumes, ids                 while the record says which
+    volumes, ids, networks       while the record says which
     ROOT/containers/ID           the record goes with it
     the name                     free for the next one
     STATE/containers/ID          with the lock: whoever waited for it finds it gone
@@ -21,7 +21,7 @@ from minirun.container import id_ranges
 from minirun.container.files import timestamp
 from minirun.container.locks import Doorway
 from minirun.container.names import release_name, release_names
-from minirun.container.state import Exit, Home, Record
+from minirun.container.state import Exit, Home, Record, Store
 from minirun.isolation import cgroups
 from minirun.linux.path import remove_tree
 
@@ -39,6 +39,7 @@ def forget(home: Home, record: Record) -> None:
         remove_tree(f"{home.store.root}/volumes/{volume}")
     if any(ns.type == "user" for ns in record.spec.linux.namespaces):
         id_ranges.release(home)
+    leave_networks(home.store, record)
     _remove_directory(home.data)
     release_name(home.store, record.name, home.id)
     _remove_runtime(home)
@@ -63,6 +64,10 @@ def forget_pending(home: Home) -> None:
         forget(home, record)
         return
     id_ranges.release(home)
+    if os.path.isdir(f"{home.store.state}/networks"):
+        from minirun.container import wiring
+
+        wiring.release_all(home.store, home.id)
     _remove_directory(home.data)
     release_names(home.store, home.id)
     _remove_runtime(home)
@@ -80,9 +85,18 @@ def forget_damaged(home: Home) -> None:
     forget_pending(home)
 
 
+def leave_networks(store: Store, record: Record) -> None:
+    """Gives back addresses, ports and names; the interfaces went with the last process."""
+    if record.spec.endpoints:
+        from minirun.container import wiring
+
+        wiring.unwire(store, record.id, record.spec)
+
+
 def forget_start(home: Home, record: Record, before: Exit | None, why: str) -> None:
     """Takes back the start of a container that had ended ``before``; its files stay."""
     end(record)
+    leave_networks(home.store, record)
     home.forget_process()
     if not home.has_exit():
         home.write_exit(before or unknown_exit(why))

@@ -45,6 +45,7 @@ def gc(store: Store) -> list[str]:
         except (MinirunError, OSError) as error:  # one that cannot be swept keeps none of the others
             done.append(f"cannot sweep {id[:12]}: {error}")
     done += _sweep_links(store)
+    done += _sweep_networks(store)
     done += [f"removed {path}: half-made" for path in temporary.sweep(store.root)]
     done += [f"removed {path}: out of use" for path in syscall_filter.sweep(f"{store.root}/seccomp")]
     if not store.ids():  # else one of them may be about to start below these
@@ -105,6 +106,7 @@ def _sweep(home: Home) -> str:
         delete.end(record)
         delete.forget(home, record)
         return f"removed {short} ({record.name}): it was run with --rm"
+    delete.leave_networks(home.store, record)  # whoever has ended has none
     if home.has_exit():
         has_rest = any(os.path.isdir(directory) for directory in record.cgroups)
         delete.end(record)
@@ -115,6 +117,15 @@ def _sweep(home: Home) -> str:
     home.forget_process()
     home.write_exit(delete.unknown_exit(_LOST))
     return f"ended {short} ({record.name}): {_LOST}"
+
+
+def _sweep_networks(store: Store) -> list[str]:
+    """What containers that are gone still have of networks."""
+    if not any(os.path.isdir(f"{store.state}/{name}") for name in ("networks", "ports")):
+        return []
+    from minirun.container import wiring
+
+    return wiring.sweep(store, lambda id: is_held(store, id))
 
 
 def _sweep_links(store: Store) -> list[str]:

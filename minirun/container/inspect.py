@@ -30,6 +30,8 @@ def inspect(home: Home) -> dict[str, Any]:
         "command": list(record.command),
         "labels": record.labels,
         "namespaces": _namespaces(pid),
+        "networks": [plain(endpoint) for endpoint in record.spec.endpoints] if pid else [],
+        "ports": [plain(port) for port in record.spec.ports] if pid else [],
         "cgroups": _cgroups(record, pid),
         "filesystem": _filesystem(record),
         "mounts": _mounts(pid),

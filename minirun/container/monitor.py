@@ -118,8 +118,8 @@ def become(
 
 
 def _after(home: Home, record: Record, lock: int) -> list[str]:
-    """What the monitor becomes when the container has ended: `minirun`, to remove it."""
-    if not record.remove:
+    """What the monitor becomes when the container has ended: `minirun`, to remove it or its network."""
+    if not (record.remove or record.spec.endpoints):
         return []
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     script = "import sys; sys.path.insert(0, sys.argv[1]); from minirun.container import after; after.main()"

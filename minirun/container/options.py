@@ -9,7 +9,10 @@ the OCI Spec; read it next.
 from __future__ import annotations
 
 from minirun.errors import UsageError
-from minirun.values import Value
+from minirun.values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Options(Value):
@@ -61,6 +64,17 @@ class Options(Value):
 
     # What it sees of the system: a new namespace, another's, or the host's.
     network: str = ""
+    """none, host, container:NAME, ns:PATH, or the name of a network; empty is the usual."""
+    publish: tuple[str, ...] = ()
+    publish_all: bool = False
+    network_alias: tuple[str, ...] = ()
+    ip: str = ""
+    ip6: str = ""
+    mac_address: str = ""
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_option: tuple[str, ...] = ()
+    add_host: tuple[str, ...] = ()
     ipc: str = "private"
     uts: str = "private"
     pid: str = "private"
@@ -96,6 +110,13 @@ class Options(Value):
     device_read_iops: tuple[tuple[str, int], ...] = ()
     device_write_iops: tuple[tuple[str, int], ...] = ()
     cgroup_parent: str = ""
+
+    @property
+    def is_wired(self) -> bool:
+        """Whether it is on a network: one was named, or a port has to lead somewhere."""
+        if not self.network:
+            return bool(self.publish or self.publish_all)
+        return self.network not in ("none", "host") and ":" not in self.network
 
 
 class ExecOptions(Value):
@@ -169,8 +190,33 @@ def _contradictions(o: Options) -> tuple[tuple[bool, str, str, str], ...]:
             "only a container with an IPC namespace of its own gets a /dev/shm to size",
             "leave one out",
         ),
+        *_contradicting_networks(o),
         *_contradicting_limits(o),
     )
+
+
+def _contradicting_networks(o: Options) -> Iterator[tuple[bool, str, str, str]]:
+    if o.is_wired:
+        return
+    asked = {
+        "--publish": o.publish,
+        "--publish-all": o.publish_all,
+        "--network-alias": o.network_alias,
+        "--ip": o.ip,
+        "--ip6": o.ip6,
+        "--mac-address": o.mac_address,
+        "--dns": o.dns,
+        "--dns-search": o.dns_search,
+        "--dns-option": o.dns_option,
+        "--add-host": o.add_host,
+    }
+    for flag, value in asked.items():
+        yield (
+            bool(value),
+            f"{flag} and --network {o.network or 'none'} contradict each other",
+            "it is for a container that is on a network of minirun's",
+            "name one: --network minirun, or one of `minirun network ls`",
+        )
 
 
 def _contradicting_limits(o: Options) -> tuple[tuple[bool, str, str, str], ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from minirun.isolation.cgroups.layout import Layout
+    from minirun.network.attach import Wiring
 
 #: Results that are there before the first step (create.py puts them there).
 _HOST_END = Ref(name="channel to init")
@@ -42,20 +43,21 @@ _MASTER = Ref(name="terminal_master")
 _SLAVE = Ref(name="terminal")
 
 
-def plan(spec: Spec, layout: Layout, filters: str) -> list[Step]:
+def plan(spec: Spec, layout: Layout, filters: str, wiring: Wiring | None = None) -> list[Step]:
     """The steps of a start, both sides, in the order in which they happen.
 
     ``layout`` is where this host keeps its cgroup controllers, ``filters`` the
-    directory of compiled syscall filters. Raises Unsupported for what was
-    asked and cannot be had here.
+    directory of compiled syscall filters, ``wiring`` what is known of the
+    container's networks. Raises Unsupported for what was asked and cannot be had
+    here.
     """
     return [
-        *host_steps(spec, layout),
+        *host_steps(spec, layout, wiring),
         *init_steps(spec, layout, filters),
     ]
 
 
-def host_steps(spec: Spec, layout: Layout) -> Iterator[Step]:
+def host_steps(spec: Spec, layout: Layout, wiring: Wiring | None = None) -> Iterator[Step]:
     """What the parent prepares, and the birth of the child."""
     yield _leave_the_caller()
     yield from apparmor.host_steps(spec)  # our own profile, if this is the first container
@@ -68,6 +70,10 @@ def host_steps(spec: Spec, layout: Layout) -> Iterator[Step]:
     yield from users.maps(spec)  # from outside: the child cannot map itself freely
     yield from users.idmapped_store(spec)
     yield from rlimits.oom_score_adj(spec)
+    if wiring:
+        from minirun.network import attach  # so that a start without a network does not pay for it
+
+        yield from attach.host_steps(spec, wiring)  # the cable, while the child waits for its end
     yield _wake(HOST, channel.HOST_SIDE_DONE, *([users.TREE] if _maps_store(spec) else []))
 
 
@@ -82,6 +88,10 @@ def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
     yield from namespaces.cut_cgroup(spec)  # after joining: its root is where we stand
     yield from namespaces.join(spec)  # a pod member borrows pause's
     yield from namespaces.loopback(spec)
+    if spec.endpoints:
+        from minirun.network import attach
+
+        yield from attach.init_steps(spec)  # the cable was plugged in from outside
     yield from hostname.steps(spec)
     if namespaces.is_new(spec, "mount"):
         yield from filesystem(spec)

@@ -11,7 +11,7 @@ import os
 from minirun.container import id_ranges, names, signals, specify
 from minirun.container.files import timestamp
 from minirun.container.locks import Doorway, Lock
-from minirun.container.options import Options
+from minirun.container.options import Options, check
 from minirun.container.signals import signal
 from minirun.container.state import Home, Record, Store
 from minirun.errors import Conflict, InvalidInput
@@ -106,7 +106,15 @@ def _record(home: Home, options: Options, image: Image) -> Record:
     name = _take_name(home, options)
     own_ids = options.userns in ("private", "auto")
     lent = specify.lend(home, image.layers, options.init, id_ranges.take(home) if own_ids else 0)
-    spec = specify.spec_of(options, image.config, home.id, lent, lambda other: pid_of(home.store, other))
+    wired = None
+    if options.is_wired:
+        check(options)
+        from minirun.container import wiring
+
+        wired = wiring.wire(home, name, options, image.config)
+    spec = specify.spec_of(
+        options, image.config, home.id, lent, lambda other: pid_of(home.store, other), wired
+    )
     where = layout()
     return Record(
         id=home.id,

@@ -23,6 +23,7 @@ from minirun.values import TYPE_CHECKING, replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from minirun.container.wiring import Wired
     from minirun.image.config import ImageConfig
 
 __all__ = ["Lent", "anonymous_volumes", "lend", "spec_of"]
@@ -32,8 +33,15 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 IDS = 65536
 
 
-def spec_of(options: Options, image: ImageConfig, id: str, lent: Lent, pid_of: Callable[[str], int]) -> Spec:
-    """The Spec of the container ``id``.
+def spec_of(
+    options: Options,
+    image: ImageConfig,
+    id: str,
+    lent: Lent,
+    pid_of: Callable[[str], int],
+    wired: Wired | None = None,
+) -> Spec:
+    """The Spec of the container ``id``. ``wired`` is what it got of its networks.
 
     ``pid_of`` gives the pid of a running container by its name, to share its
     namespaces. Raises UsageError for words that contradict each other, and
@@ -45,6 +53,10 @@ def spec_of(options: Options, image: ImageConfig, id: str, lent: Lent, pid_of: C
     privileges = specify_privileges.privileges_of(options, process.user.uid)
     nodes, rules = specify_mounts.devices_of(options)
     mappings = _mappings(options, lent)
+    mounts = specify_mounts.mounts_of(options, image, id, lent, _shm(options, pid_of))
+    if wired:
+        taken = {mount.destination for mount in mounts}
+        mounts += tuple(mount for mount in wired.mounts if mount.destination not in taken)
     return Spec(
         id=id,
         root=Root(
@@ -55,7 +67,7 @@ def spec_of(options: Options, image: ImageConfig, id: str, lent: Lent, pid_of: C
             workdir=lent.workdir,
             volatile=options.rm,
         ),
-        mounts=specify_mounts.mounts_of(options, image, id, lent, _shm(options, pid_of)),
+        mounts=mounts,
         process=replace(
             process,
             capabilities=privileges.capabilities,
@@ -78,6 +90,8 @@ def spec_of(options: Options, image: ImageConfig, id: str, lent: Lent, pid_of: C
             maskedPaths=privileges.masked,
             readonlyPaths=privileges.readonly,
         ),
+        endpoints=wired.endpoints if wired else (),
+        ports=wired.ports if wired else (),
     )
 
 

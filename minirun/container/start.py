@@ -71,7 +71,12 @@ def plan_of(home: Home, record: Record) -> list[Step]:
     privileges.check(record.spec)
     apparmor.check(record.spec)
     rlimits.check(record.spec)
-    return plan(record.spec, layout(), f"{home.store.root}/seccomp")
+    wired = None
+    if record.spec.endpoints:
+        from minirun.container import wiring
+
+        wired = wiring.wiring_of(home.store, record.spec)
+    return plan(record.spec, layout(), f"{home.store.root}/seccomp", wired)
 
 
 def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
@@ -106,6 +111,11 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
                 delete.end(record)  # a start that was cut off may have left cgroups
                 if record.lenders:
                     record = replace(record, spec=_renewed(home, record))
+                if record.spec.endpoints:
+                    from minirun.container import wiring
+
+                    record = wiring.rewire(home, record)
+                    home.write_record(record)
                 client, pid = launch(home, record, lock, autostart=True, greeting=greeting, again=True)
                 _wait_for_word(client)
                 return client, pid

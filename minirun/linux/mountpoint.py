@@ -141,7 +141,7 @@ def _show_bind_tree(source: str, target: str, attributes: int) -> str:
 
 @syscall("open_tree", show=_show_bind_tree)
 def bind_tree(source: str, target: str, attributes: int) -> None:
-    """Binds ``source`` (without what is mounted below it) to ``target``, never seen without ``attributes``."""
+    """Binds ``source`` to ``target``, never seen without ``attributes``; not what is mounted below it."""
     tree = mount.open_tree(source)
     try:
         if attributes:

@@ -1,8 +1,9 @@
 """The C programs: ``monitor`` (a container's parent), ``init`` (--init), ``guest`` (a machine's PID 1).
 
 They are C because they live as long as the container does: tens of KiB each,
-where an idle Python is ten MiB; and because a guest has nothing else yet. Layer: free to all, it only knows where they
-are. Read monitor.c next, or build.py for how they are compiled.
+where an idle Python is ten MiB; and because a guest has nothing else yet. Layer:
+free to all, it only knows where they are. Read monitor.c next, or build.py for
+how they are compiled.
 """
 
 from __future__ import annotations

@@ -49,6 +49,11 @@ def host_steps(spec: Spec, wiring: Wiring) -> Iterator[Step]:
         addresses = _plain(spec.endpoints)
         yield Step(
             "publish its ports",
+            *(
+                Call(table.turn_back, each.host_interface)
+                for each in spec.endpoints[:1]
+                if each.host_interface
+            ),
             Call(table.publish, spec.ports, addresses),
             why="one element of a map each: the rules that look them up are always the same",
             side=HOST,

@@ -123,6 +123,10 @@ def _set_up(network: Network) -> None:
         # A published port on 127.0.0.1 leads out of the loopback; the kernel
         # would take the packet for a forgery otherwise.
         _set(f"net/ipv4/conf/{network.bridge}/route_localnet", "1")
+    if True in families:
+        # Without a link-local address that is not tentative the host asks nobody
+        # for theirs, and what it forwards waits for two seconds.
+        route.add_address(network.bridge, "fe80::1/64")
     for subnet in network.subnets:
         route.add_address(network.bridge, f"{subnet.gateway}/{subnet.cidr.partition('/')[2]}")
     route.up(network.bridge)

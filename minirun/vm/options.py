@@ -26,7 +26,6 @@ class VmOptions(Options):
 
     rootfs: str = ""
     vcpus: int = CPUS
-    publish: tuple[str, ...] = ()
     kernel: str = ""
     accel: str = "auto"
     timeout: float = 0.0

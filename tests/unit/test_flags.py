@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from minirun.cli import flag_values, quick
 from minirun.cli.flags import TABLES, UMASK
-from minirun.container.options import ExecOptions, Options, StartOptions
-from minirun.errors import Unsupported, UsageError
+from minirun.container.options import ExecOptions, Options, StartOptions, check
+from minirun.errors import UsageError
 
 
 def options(*argv: str) -> Options:
@@ -161,15 +161,20 @@ def test_flags_behind_the_image_belong_to_the_command() -> None:
 def test_networks() -> None:
     assert options("--net=container:x", "img").network == "container:x"
     assert options("--network", "ns:/run/netns/a", "img").network == "ns:/run/netns/a"
-    for bad in ("bridge", "container:", ""):
+    assert options("--network", "blue", "img").network == "blue"
+    for bad in ("-x", "container:", "", "a b", "cni:x"):
         with pytest.raises(UsageError, match="--network"):
             options("--network", bad, "img")
 
 
-def test_publish_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="--publish 80:80") as caught:
-        options("-p", "80:80", "img")
-    assert "--network host" in caught.value.remedy
+def test_who_is_on_a_network() -> None:
+    """Who names one, or publishes a port; not who shares another's or has none."""
+    for on in (["--network", "blue"], ["-p", "80:80"], ["-P"], ["--network", "bridge", "-p", "80"]):
+        assert options(*on, "img").is_wired, on
+    for off in ([], ["--network", "none"], ["--network", "host"], ["--network", "container:x"]):
+        assert not options(*off, "img").is_wired, off
+    with pytest.raises(UsageError, match="--publish"):
+        check(options("--network", "host", "-p", "80:80", "img"))
 
 
 def test_trace_has_two_forms() -> None:

@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("ls", "List networks."),
     "inspect": ("inspect", "Show everything about networks: subnets, bridge, containers."),
     "rm": ("rm", "Remove networks that nobody is on."),
+    "map": ("map", "Draw who is wired to whom."),
     "prune": ("prune", "Remove all networks that no container belongs to."),
 }
 
