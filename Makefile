@@ -40,7 +40,7 @@ images: install packages-images ## build the images busybox, debian and python, 
 # --- for developers -----------------------------------------------------------
 
 .PHONY: test
-test: install packages-test $(VENV)/.test ## run the tests (TESTS=tests/unit picks some)
+test: install packages-test packages-vm $(VENV)/.test ## run the tests (TESTS=tests/unit picks some)
 	@$(BIN)/python -m pytest -rfEs $(TESTS) </dev/null
 
 .PHONY: test-vm
@@ -79,7 +79,8 @@ clean: ## sweep what dead containers left, then remove everything that was made 
 
 NEEDED := ca-certificates python3 python3-venv python3-dev gcc libc6-dev musl-tools libcap-dev busybox-static
 VM     := qemu-system-x86 kmod e2fsprogs apparmor
-PEERS  := tini runc crun podman skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux
+PEERS  := tini runc crun runsc podman skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux \
+          containernetworking-plugins iptables graphviz
 
 .PHONY: packages packages-images packages-test packages-vm
 packages:

@@ -23,6 +23,8 @@ import minirun as package
 from tests import leaks
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+#: Where the test bed keeps its kernel too (tests/bed): it is fetched once, and `make clean` removes it.
+BED = REPOSITORY / "build" / "bed"
 #: Tests in here start no containers: the look for leaks would only cost time.
 QUIET = "unit"
 
@@ -139,6 +141,27 @@ def loaded_minirun(root_dir: Path, state_dir: Path, busybox_archive: Path) -> Mi
     command = Minirun(root_dir, state_dir)
     command("load", "-i", str(busybox_archive), check=True)
     return command
+
+
+@pytest.fixture(scope="session")
+def kernels(test_dir: Path) -> Path:
+    """A directory with Debian's kernel, by its release; fetched if it is not there yet."""
+    done = Minirun(BED, test_dir / "bed-state")("vm", "kernel", "fetch", timeout=110)
+    found = BED / "kernels"
+    if done.returncode and not any(found.glob("*/vmlinux")):
+        pytest.skip(f"this machine lacks: a kernel, and cannot fetch one: {done.stderr.strip()}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def machines(loaded_minirun: Minirun, kernels: Path) -> Minirun:
+    """The command, on the session's store with a kernel in it. Ask for ``vm`` instead."""
+    place = loaded_minirun.root / "kernels"
+    place.mkdir(exist_ok=True)
+    for release in kernels.glob("[0-9]*"):
+        if not (place / release.name).exists():
+            (place / release.name).symlink_to(release)
+    return loaded_minirun
 
 
 @pytest.fixture

@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import REPOSITORY, Minirun
+from tests.conftest import Minirun
 from tests.needs import needs
 
 pytestmark = needs("root", "overlay", "strace", "qemu-system-x86_64")
 
-#: Where the test bed keeps its kernel (tests/bed).
-KERNELS = REPOSITORY / "build" / "bed" / "kernels"
 
-
-@pytest.fixture
-def with_kernel(minirun: Minirun) -> Iterator[Minirun]:
-    """The command, whose store has the test bed's kernel as well."""
-    if not KERNELS.is_dir():
-        pytest.skip("this machine lacks: the test bed's kernel (`make test-vm` fetches it)")
-    place = minirun.root / "kernels"
-    if place.exists():
-        yield minirun
-        return
-    place.symlink_to(KERNELS)
-    yield minirun
-    place.unlink()
-
-
-def test_a_virtual_machine_shares_no_kernel_with_its_host(with_kernel: Minirun) -> None:
+def test_a_virtual_machine_shares_no_kernel_with_its_host(machines: Minirun) -> None:
     """Another boot_id, no program in ps, and not one of the program's calls at the host's kernel."""
-    done = with_kernel("compare", "--runs", "1", "--rung", "microVM", "--json", check=True, timeout=110)
+    done = machines("compare", "--runs", "1", "--rung", "microVM", "--json", check=True, timeout=110)
     answer = json.loads(done.stdout)
     process, machine = answer["rungs"]
     assert machine["missing"] is None
@@ -51,4 +31,4 @@ def test_a_virtual_machine_shares_no_kernel_with_its_host(with_kernel: Minirun) 
     assert machine["syscalls"]["program"] == 0
     assert machine["syscalls"]["total"] > 1000
     assert any("microVM is on a kernel of its own" in sentence for sentence in answer["answer"])
-    assert not os.listdir(with_kernel.state / "vms" / "names")
+    assert not os.listdir(machines.state / "vms" / "names")
