@@ -9,7 +9,7 @@ themselves are in ``isolation/``, one file each; read them in this order.
 
 from __future__ import annotations
 
-from minirun.container import channel, program
+from minirun.container import channel, plan_phases, program
 from minirun.isolation import (
     apparmor,
     cgroups,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from minirun.network.attach import Wiring
 
 #: Results that are there before the first step (create.py puts them there).
-_HOST_END = Ref(name="channel to init")
-_INIT_END = Ref(name="channel to host")
 _STDIN, _STDOUT, _STDERR = Ref(name="stdin"), Ref(name="stdout"), Ref(name="stderr")
 _MASTER = Ref(name="terminal_master")
 _SLAVE = Ref(name="terminal")
@@ -74,7 +72,7 @@ def host_steps(spec: Spec, layout: Layout, wiring: Wiring | None = None) -> Iter
         from minirun.network import attach  # so that a start without a network does not pay for it
 
         yield from attach.host_steps(spec, wiring)  # the cable, while the child waits for its end
-    yield _wake(HOST, channel.HOST_SIDE_DONE, *([users.TREE] if _maps_store(spec) else []))
+    yield plan_phases.wake(HOST, channel.HOST_SIDE_DONE, *([users.TREE] if _maps_store(spec) else []))
 
 
 def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
@@ -83,7 +81,7 @@ def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
     yield from apparmor.init_steps(spec)  # a profile that is not there: create fails, not start
     if namespaces.path_of(spec, "pid"):
         yield privileges.undumpable()  # others can see us there
-    yield _wait_for_host(spec)
+    yield plan_phases.wait_for_host()
     yield from cgroups.init_steps(spec, layout)  # while the host's /sys is still visible
     yield from namespaces.cut_cgroup(spec)  # after joining: its root is where we stand
     yield from namespaces.join(spec)  # a pod member borrows pause's
@@ -96,8 +94,8 @@ def init_steps(spec: Spec, layout: Layout, filters: str) -> Iterator[Step]:
     if namespaces.is_new(spec, "mount"):
         yield from filesystem(spec)
     yield from look_up(spec)  # create fails here, not start
-    yield _wake(INIT, channel.READY, *([_MASTER] if spec.process.terminal else []))
-    yield _gate()  # state: created. `start` opens it
+    yield plan_phases.wake(INIT, channel.READY, *([_MASTER] if spec.process.terminal else []))
+    yield plan_phases.gate()  # state: created. `start` opens it
     yield from become(spec, filters)
 
 
@@ -269,38 +267,6 @@ def confine(spec: Spec, filters: str) -> Iterator[Step]:
         # comes first, and lets through what the drop needs. See seccomp(2).
         yield from syscall_filter.steps(spec, filters)
         yield from privileges.drop(spec)
-
-
-def _gate() -> Step:
-    return Step(
-        "wait at the gate",
-        Call(channel.wait, _INIT_END, channel.START),
-        why="created, not running: `start` opens the gate",
-        chapter="10",
-    )
-
-
-def _wake(side: str, phase: bytes, *fds: Ref) -> Step:
-    end = _HOST_END if side == HOST else _INIT_END
-    return Step(
-        "let init go on" if side == HOST else "say that all is ready",
-        Call(channel.wake, end, phase, *fds),
-        why="all that has to be done to it from outside is done"
-        if side == HOST
-        else "what can fail has not: the container is created, and only the program is missing",
-        side=side,
-        chapter="10",
-    )
-
-
-def _wait_for_host(spec: Spec) -> Step:
-    return Step(
-        "wait for the host side",
-        Call(channel.wait, _INIT_END, channel.HOST_SIDE_DONE),
-        why="from outside come its limits, its ids, its network: nothing here goes on without them",
-        result=users.RECEIVED_TREE.name,
-        chapter="10",
-    )
 
 
 def _maps_store(spec: Spec) -> bool:

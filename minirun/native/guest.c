@@ -37,6 +37,7 @@ static void give_up(const char *format, ...);
 
 #include "guest_wire.h"
 #include "guest_program.h"
+#include "guest_network.h"
 #include "guest_operations.h"
 #include "guest_agent.h"
 
