@@ -15,7 +15,7 @@ by those that have a network only; read ``network/__init__.py`` next.
 from __future__ import annotations
 
 from minirun.container import etc_files
-from minirun.errors import Conflict, MinirunError, NotFound
+from minirun.errors import MinirunError, NotFound
 from minirun.linux import netlink_route
 from minirun.network import addresses, bridge, names, networks, ports, published
 from minirun.network.attach import Wiring
@@ -23,7 +23,7 @@ from minirun.spec import Endpoint, Mount, Port, Spec
 from minirun.values import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from minirun.container.options import Options
     from minirun.container.state import Home, Record, Store
@@ -60,7 +60,7 @@ def wire(home: Home, name: str, options: Options, image: ImageConfig) -> Wired:
         endpoint = _endpoint(store, home.id, network, options, wanted)
         taken = ports.claim(store.state, _asked_ports(options, image), home.id)
         _write_files(home, options, endpoint)
-        _join(home, endpoint, (name, hostname, home.id[:12], *options.network_alias))
+        join(home, endpoint, (name, hostname, home.id[:12], *options.network_alias))
     except BaseException:
         release_all(store, home.id)
         raise
@@ -118,7 +118,8 @@ def _write_files(home: Home, options: Options, endpoint: Endpoint) -> None:
     etc_files.write(home.runtime, hosts, resolver, options.hostname or home.id[:12])
 
 
-def _join(home: Home, endpoint: Endpoint, called: Sequence[str]) -> None:
+def join(home: Home, endpoint: Endpoint, called: Sequence[str]) -> None:
+    """Makes the container known on the endpoint's network as each of ``called``."""
     member = names.Member(
         id=home.id,
         names=tuple(dict.fromkeys(called)),
@@ -169,7 +170,7 @@ def rewire(home: Home, record: Record) -> Record:
         endpoints = tuple(_taken_again(store, home.id, endpoint) for endpoint in spec.endpoints)
         ports.claim(store.state, spec.ports, home.id)
         for endpoint in endpoints:
-            _join(home, endpoint, (record.name, spec.hostname, home.id[:12], *endpoint.aliases))
+            join(home, endpoint, (record.name, spec.hostname, home.id[:12], *endpoint.aliases))
     except BaseException:
         release_all(store, home.id)
         raise
@@ -187,9 +188,8 @@ def _taken_again(store: Store, id: str, endpoint: Endpoint) -> Endpoint:
     return replace(endpoint, addresses=given, mac=mac, bridge=network.bridge)
 
 
-def sweep(store: Store, is_held: object) -> list[str]:
+def sweep(store: Store, is_held: Callable[[str], bool]) -> list[str]:
     """Gives back what ids have that are nobody's any more; a line for each. ``is_held(id)`` tells."""
-    assert callable(is_held)
     done = []
     owners = set(ports.owners(store.state).values())
     for network in networks.networks(store.root):
@@ -226,6 +226,3 @@ def pretended(root: str, options: Options, id: str) -> tuple[Wired, Wiring]:
     )
     asked = tuple(port for word in options.publish for port in ports.parse(word))
     return Wired(endpoints=(endpoint,), ports=asked), Wiring(state="", networks=(network,))
-
-
-__all__ = ["Conflict", "Wired", "pretended", "release_all", "rewire", "sweep", "unwire", "wire", "wiring_of"]

@@ -151,6 +151,30 @@ def test_networks_are_walls(net: Minirun) -> None:
     assert refused.returncode == 125 and "web" in refused.stderr
 
 
+def test_one_more_network_for_a_running_container(net: Minirun) -> None:
+    """eth1 with an address, names both ways, the same default route; gone again after disconnect."""
+    net("network", "create", "blue", check=True)
+    net("run", "-d", "--name", "client", "--network", "minirun", "busybox", "sleep", "1000", check=True)
+    start(net, "web", "--network", "blue")
+    net("network", "connect", "--alias", "guest", "blue", "client", check=True)
+    look = ("exec", "client", "sh", "-c")
+    assert net(*look, "wget -q -O - http://web/", check=True).stdout == "page\n"
+    assert net("exec", "web", "ping", "-c", "1", "-W", "2", "guest").returncode == 0
+    assert net(*look, "ip route | grep default; ls /sys/class/net", check=True).stdout.split()[-3:] == [
+        "eth0",
+        "eth1",
+        "lo",
+    ]
+    again = net("network", "connect", "blue", "client")
+    assert again.returncode == 125 and "already" in again.stderr
+    net("stop", "-t", "0", "client", check=True)
+    net("start", "client", check=True)
+    assert net(*look, "wget -q -O - http://web/", check=True).stdout == "page\n"
+    net("network", "disconnect", "blue", "client", check=True)
+    assert "eth1" not in net(*look, "ls /sys/class/net; cat /etc/hosts", check=True).stdout
+    assert len(list((net.state / "networks/blue/addresses").glob("[0-9]*"))) == 1
+
+
 def test_an_ended_container_has_no_address_and_gets_one_again(net: Minirun) -> None:
     """What it had is free when it has ended; `start` takes it anew, and its port works again."""
     number = free_port()
