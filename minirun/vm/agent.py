@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: How long a guest may take to answer, in seconds: on a busy machine, without
 #: KVM, far more than it needs.
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 #: More than the list of all processes that fit into a guest's memory, in bytes.
 _LONGEST = 16 << 20
 
