@@ -32,7 +32,9 @@ def leave_networks(home: Home) -> None:
     if not lock.acquire(wait=True):
         return
     try:
-        if home.exists() and home.status() == "stopped":
+        if not home.exists():
+            delete.forget_pending(home)  # who was removing it was killed while we waited
+        elif home.status() == "stopped":
             delete.leave_networks(home.store, home.record())
     finally:
         lock.release()

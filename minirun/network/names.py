@@ -71,10 +71,12 @@ def join(state: str, network: str, member: Member) -> None:
 def leave(state: str, network: str, id: str) -> None:
     """Takes the member's lines out of the others' files and theirs out of its own; gone is fine."""
     place = f"{state}/networks/{network}"
-    if not os.path.exists(f"{place}/names"):
+    if not os.path.isdir(place):
         return
     lock = _locked(place)
     try:
+        if os.path.exists(f"{place}/names.new"):
+            os.unlink(f"{place}/names.new")  # whoever was writing it was killed
         _without(place, network, _read(place), id)
     finally:
         os.close(lock)

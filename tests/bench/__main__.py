@@ -1,9 +1,10 @@
 """``make bench``: measures all, and prints the table that README has.
 
-    python -m tests.bench [start] [idle] [filter] [streams] [images] [vm]
+    python -m tests.bench [start] [idle] [filter] [streams] [images] [vm] [network[=STARTS]]
 
 with the interpreter beside which minirun is installed, as root, on a machine
-that does nothing else. Read ``harness.py`` for how, ``peers.py`` for whom.
+that does nothing else. STARTS is for how long the soak of the networks goes on
+(200). Read ``harness.py`` for how, ``peers.py`` for whom.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ import os
 import platform
 import sys
 
-from tests.bench import bench_idle, bench_images, bench_start, bench_streams, bench_syscall_filter, bench_vm
+from tests.bench import (
+    bench_idle,
+    bench_images,
+    bench_network,
+    bench_start,
+    bench_streams,
+    bench_syscall_filter,
+    bench_vm,
+)
 from tests.bench.harness import note, output, table
 from tests.bench.peers import IMAGE, REPOSITORY, contestants
 
@@ -23,11 +32,14 @@ PARTS = {
     "streams": bench_streams.rows,
     "images": bench_images.rows,
     "vm": bench_vm.rows,
+    "network": bench_network.rows,
 }
 
 
 def main(wanted: list[str]) -> None:
     """Runs the parts that are named, or all. Raises SystemExit for one that does not exist."""
+    starts = {name: int(count) for name, _, count in (word.partition("=") for word in wanted) if count}
+    wanted = [word.partition("=")[0] for word in wanted]
     if unknown := [name for name in wanted if name not in PARTS]:
         raise SystemExit(f"bench: there is no {unknown[0]}; the parts are {', '.join(PARTS)}")
     if not IMAGE.exists():
@@ -36,7 +48,11 @@ def main(wanted: list[str]) -> None:
     with contestants() as found:
         for name in wanted or list(PARTS):
             note(name)
-            rows += PARTS[name](found)
+            rows += (
+                bench_network.rows(found, starts[name])
+                if name == "network" and name in starts
+                else PARTS[name](found)
+            )
         print(f"\n{host(found)}\n\n{table(rows)}")
 
 

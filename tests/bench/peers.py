@@ -53,9 +53,9 @@ class Minirun:
     def __call__(self, *words: str) -> list[str]:
         return [*self.command, *words]
 
-    def run(self, *words: str, flags: tuple[str, ...] = ()) -> list[str]:
+    def run(self, *words: str, flags: tuple[str, ...] = (), network: str = "none") -> list[str]:
         """``minirun run`` with everything on."""
-        return self("run", "--network", "none", *LIMITS, *flags, "busybox", *words)
+        return self("run", "--network", network, *LIMITS, *flags, "busybox", *words)
 
     def start(self) -> str:
         """A container that does nothing; its id."""
@@ -69,6 +69,7 @@ class Minirun:
     def close(self) -> None:
         """Removes whatever a contest that broke off has left."""
         self.remove(*output(self("ps", "-a", "-q")).split())
+        output(self("network", "prune", "-f"))
 
 
 class Podman:
@@ -82,9 +83,9 @@ class Podman:
     def __call__(self, *words: str) -> list[str]:
         return [*self.command, *words]
 
-    def run(self, *words: str, flags: tuple[str, ...] = ()) -> list[str]:
+    def run(self, *words: str, flags: tuple[str, ...] = (), network: str = "none") -> list[str]:
         """``podman run``; a filter and capabilities are on by default."""
-        return self("run", "--network", "none", *ULIMITS, *LIMITS, *flags, "busybox", *words)
+        return self("run", "--network", network, *ULIMITS, *LIMITS, *flags, "busybox", *words)
 
     def start(self) -> str:
         """A container that does nothing; its id."""

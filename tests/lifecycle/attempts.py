@@ -10,6 +10,7 @@ everything that the start has made is over: nothing here waits for a time.
 
 from __future__ import annotations
 
+import ipaddress
 import mmap
 import os
 import signal
@@ -33,8 +34,10 @@ from minirun.container.prepare import prepare
 from minirun.container.state import Home, Store
 from minirun.errors import MinirunError
 from minirun.isolation.cgroups.layout import layout
+from minirun.network import networks, published
 from minirun.steps import Step
 from minirun.values import Value, replace
+from tests import leaks
 
 #: Shared with the children: the id of the container that the last one has begun.
 _id = mmap.mmap(-1, 64)
@@ -68,6 +71,16 @@ def plain(marks: Path) -> Options:
         pids_limit=50,
         sysctl={"net.ipv4.ip_unprivileged_port_start": "80"},
         tmpfs=("/fast:size=1m",),
+    )
+
+
+def wired(marks: Path) -> Options:
+    """A start on the network ``faulty``, with an alias, and published ports of each kind."""
+    return replace(
+        plain(marks),
+        network="faulty",
+        network_alias=("shop",),
+        publish=("80", "53/udp", "127.0.0.1::81"),
     )
 
 
@@ -314,4 +327,30 @@ def traces(store: Store) -> set[str]:
     found -= {f"{store.root}/{name}" for name in ("names", "ids", "volumes", "seccomp")}
     found |= {place for place in cgroups_of(last_id()) if os.path.isdir(place)}
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return found | {line for line in mounts if store.root in line or store.state in line}
+    found |= {line for line in mounts if store.root in line or store.state in line}
+    return found | network_traces(store)
+
+
+def network_traces(store: Store) -> set[str]:
+    """The last attempt's cable, and whatever the store's networks know of anybody.
+
+    The kernel takes a namespace apart after its last process, in its own time: that is waited for.
+    """
+    cable = Path("/sys/class/net", f"mr{last_id()[:10]}")
+    found = leaks.wait_for(lambda: {str(cable)} if cable.exists() else set())
+    subnets = [
+        ipaddress.ip_network(subnet.cidr)
+        for network in networks.networks(store.root)
+        for subnet in network.subnets
+    ]
+    for port, address in published.published():
+        if any(ipaddress.ip_address(address) in subnet for subnet in subnets):
+            found.add(
+                f"element {port.protocol} {port.host_address}:{port.host_port} to {address}:{port.port}"
+            )
+    for pattern in ("networks/*/names", "containers/*/hosts"):
+        for file in Path(store.state).glob(pattern):
+            lines = file.read_text().splitlines()
+            # Blanks behind a # are where a line was: a file that is mounted is changed in its place.
+            found |= {f"{file}: {line}" for line in lines if line.rstrip() != "#"}
+    return found

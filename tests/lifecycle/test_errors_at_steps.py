@@ -45,7 +45,11 @@ def test_a_failing_step_fails_the_start(
     error: int,
 ) -> None:
     """Each step of the plan, one by one."""
-    options = replace(kind(marks), rm=True)
+    walk_failing(store, replace(kind(marks), rm=True), marks, moment, error)
+
+
+def walk_failing(store: Store, options: Options, marks: Path, moment: str, error: int) -> None:
+    """Fails each step of the plan, and looks for what is left."""
     plan = attempts.plan_of(store, options)
     clean = attempts.traces(store)
     wrong = []

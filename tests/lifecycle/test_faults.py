@@ -76,15 +76,26 @@ def test_killed_at_any_step_of_a_plain_start(store: Store, bystander: int, marks
     walk(store, replace(attempts.plain(marks), rm=True), marks, "all", ("before", "after"))
 
 
-def walk(store: Store, options: Options, marks: Path, whom: str, moments: tuple[str, ...]) -> None:
-    """Kills ``whom`` at each moment of the plan, sweeps once, and looks for what is left."""
+def walk(
+    store: Store,
+    options: Options,
+    marks: Path,
+    whom: str,
+    moments: tuple[str, ...],
+    chapter: str = "",
+) -> None:
+    """Kills ``whom`` at each moment of the plan, sweeps once, and looks for what is left.
+
+    With ``chapter`` only at the steps that belong there.
+    """
     plan = attempts.plan_of(store, options)
     gate = next(number for number, step in enumerate(plan, 1) if step.title == "wait at the gate")
     attempts.disturbed(store, options, 0, "", "self")  # makes the volume that stays
     (marks / "ran").unlink()
     clean = attempts.traces(store)
     wrong = []
-    for number, step in enumerate(plan, 1):
+    chosen = [(number, step) for number, step in enumerate(plan, 1) if step.chapter.startswith(chapter)]
+    for number, step in chosen:
         for moment in moments:
             ended = attempts.disturbed(store, options, number, moment, whom)
             swept = gc(store)
