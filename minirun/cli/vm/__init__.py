@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import click
+from minirun.cli.group import LazyGroup
 
 #: Name -> (module, short help).
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -16,23 +16,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class Commands(click.Group):
-    """The group, which imports a command when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = __import__(f"minirun.cli.vm.{COMMANDS[cmd_name][0]}", fromlist=["command"])
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the commands from COMMANDS: click would import every one."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help) for name, (_, help) in COMMANDS.items()])
-
-
-command = Commands("vm", help="Virtual machines: the same images, with a kernel of their own.")
+command = LazyGroup(
+    "vm", __name__, COMMANDS, "Virtual machines: the same images, with a kernel of their own."
+)
