@@ -34,6 +34,7 @@ _TABLE_NAME, _TABLE_HANDLE, _TABLE_USERDATA = 1, 4, 6
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS, _ELEMENT = 1, 2, 3, 1
 _ELEMENT_KEY, _ELEMENT_DATA, _DATA_VALUE = 1, 2, 1
 _USERDATA_COMMENT = 0
+_ONE_PACKET, _READINGS = 64, 4  # elements that surely come in one packet; how often more of them are read
 _LARGEST = 1 << 15  # bytes of elements in one message: an attribute ends at 1 << 16
 
 
@@ -63,10 +64,23 @@ def delete_elements(table: str, elements: Sequence[tuple[str, bytes, bytes]]) ->
 
 
 def dump_elements(table: str, name: str) -> list[tuple[bytes, bytes]]:
-    """All elements of a set or map: key and data. Raises FileNotFoundError, OSError."""
+    """All elements of a set or map: key and data. Raises FileNotFoundError, OSError.
+
+    While others change the set, the kernel counts its way through a table whose
+    order changes, and may pass over an element that was there all the time
+    without a word of it (NLM_F_DUMP_INTR tells of whole changes only). So what
+    takes several packets is read until two readings agree; where the changes do
+    not end, the answer is what either of the last two has.
+    """
+    before = dict[bytes, bytes]()
     with Socket(NETLINK_NETFILTER) as sock:
-        entries = sock.dump(_GETSETELEM, _HEADER + text(_LIST_TABLE, table) + text(_LIST_SET, name))
-    return [element for _, body in entries for element in _elements(body)]
+        for _ in range(_READINGS):
+            entries = sock.dump(_GETSETELEM, _HEADER + text(_LIST_TABLE, table) + text(_LIST_SET, name))
+            found = dict(element for _, body in entries for element in _elements(body))
+            if len(found) < _ONE_PACKET or found == before:
+                return list(found.items())
+            before, older = found, before
+    return list({**older, **before}.items())
 
 
 def element(table: str, name: str, key: bytes) -> bytes | None:
