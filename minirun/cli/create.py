@@ -5,7 +5,7 @@ Layer ``cli``. The container is created and waits; ``minirun start`` opens the g
 
 from __future__ import annotations
 
-from minirun.cli.run import Cidfile, say_network_once, tracer
+from minirun.cli.run import Cidfile, say_what_was_set, tracer
 from minirun.cli.settings import Settings
 from minirun.container import start
 from minirun.container.options import Options
@@ -16,7 +16,6 @@ from minirun.container.state import Store
 def main(settings: Settings, options: Options) -> int:
     """Creates a container and prints its id."""
     store = Store(root=settings.root, state=settings.state)
-    say_network_once(store, options)
     with prepare(store, options) as prepared, Cidfile(options.cidfile, prepared.home.id):
         start.launch(
             prepared.home,
@@ -25,5 +24,6 @@ def main(settings: Settings, options: Options) -> int:
             autostart=False,
             trace=tracer(options.trace),
         )
+    say_what_was_set(store, options)
     print(prepared.home.id)
     return 0

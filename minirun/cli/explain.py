@@ -99,9 +99,9 @@ def _with(options: ExplainOptions, flags: str) -> Options:
     changes: dict[str, Any] = {}
     for name in {flag.field for flag in table.flags if flag.name in found[0]}:
         old, new = getattr(options, name), getattr(more, name)
-        changes[name] = (
-            {**old, **new} if isinstance(new, dict) else old + new if isinstance(new, tuple) else new
-        )
+        if isinstance(new, tuple) and name != "network":  # a network takes the other's place
+            new = old + new
+        changes[name] = {**old, **new} if isinstance(new, dict) else new
     return replace(options, **changes)
 
 
@@ -117,7 +117,7 @@ def _plan(settings: Settings, options: Options) -> list[Step]:
     image = images.resolve(settings.root, options.image)
     lent = lend(store.container(ID), image.layers, options.init, FIRST_ID)
     wired, wires = None, None
-    if options.is_wired:
+    if not options.network_mode:
         from minirun.container.wiring import pretended
 
         wired, wires = pretended(settings.root, options, ID)

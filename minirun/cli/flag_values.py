@@ -272,19 +272,15 @@ def trace(text: str) -> str:
     return "text" if text == "text" or boolean(text) else ""
 
 
-def network(text: str) -> str:
-    """What --network takes; whether a network of that name is there is looked up later."""
-    if text in ("none", "host"):
-        return text
-    if text.startswith(("container:", "ns:")):
-        if text.partition(":")[2]:
-            return text
-        raise ValueError("it names nobody behind the colon")
-    if text.startswith("cni:"):
-        raise ValueError("CNI networks cannot be joined by `run` yet")
-    if not text or not set(text) <= _NAME or not text[0].isalnum():
+def network(text: str) -> tuple[str, ...]:
+    """What --network takes, once; whether a network of that name is there is looked up later."""
+    kind, colon, rest = text.partition(":")
+    if colon and kind in ("container", "ns", "cni"):
+        if not rest:
+            raise ValueError("it names nobody behind the colon")
+    elif "=" not in text and not (text and set(text) <= _NAME and text[0].isalnum()):
         raise ValueError("there is no such choice, and it cannot be the name of a network")
-    return text
+    return (text,)
 
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 def main(settings: Settings, options: Options) -> int:
     """Runs a container as ``options`` ask; the exit code of the program."""
     store = Store(root=settings.root, state=settings.state)
-    say_network_once(store, options)
     with prepare(store, options) as prepared, Cidfile(options.cidfile, prepared.home.id):
         client, pid = start.launch(
             prepared.home,
@@ -35,6 +34,7 @@ def main(settings: Settings, options: Options) -> int:
             trace=tracer(options.trace),
             meanwhile=_get_ready,
         )
+    say_what_was_set(store, options)
     try:
         if not options.detach:
             return _foreground(prepared, options, client, pid)
@@ -156,16 +156,14 @@ class Cidfile:
             os.unlink(self.path)
 
 
-def say_network_once(store: Store, options: Options) -> None:
-    """Without --network there is none yet; said once, ever, per state directory."""
-    marker = f"{store.state}/said-network"
-    if options.network or options.is_wired or os.path.exists(marker):
+def say_what_was_set(store: Store, options: Options) -> None:
+    """The first container on a bridge makes the machine a router: its owner is told."""
+    if options.network_mode or not os.path.exists(f"{store.state}/networks/.news"):
         return
-    os.makedirs(store.state, 0o711, exist_ok=True)
-    with open(marker, "w"):
-        pass
+    from minirun.network import bridge
+
     print(
-        "minirun: this container has no network but its own loopback. --network minirun plugs it into\n"
-        "         a bridge, host shares the host's, none says that you know (said once).",
+        "minirun: so that containers reach the outside, this machine now forwards packets\n"
+        f"  set: {', '.join(bridge.news(store.state))}",
         file=sys.stderr,
     )

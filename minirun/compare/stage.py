@@ -106,7 +106,7 @@ class Stage:
             upperdir=f"{self.scratch}/upper",
             workdir=f"{self.scratch}/work",
         )
-        options = Options(image=image, command=self.command, network="none", rm=True)
+        options = Options(image=image, command=self.command, network=("none",), rm=True)
         return spec_of(options, self.image.config, "0" * 64, lent, lambda name: 0)
 
     def words(self, args: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,15 +9,14 @@ for what is taken and given back.
 
 from __future__ import annotations
 
-import os
-
-from minirun.container import wiring
+from minirun.container import monitor, wiring
 from minirun.container.locks import Lock
+from minirun.container.network_words import Wish
 from minirun.errors import Conflict, NotFound, StepFailed, UsageError, reason
 from minirun.linux import namespace, netlink_route
 from minirun.linux.namespace import CloneFlag
 from minirun.linux.trial import TrialFailed, in_child
-from minirun.network import addresses, bridge, names, networks
+from minirun.network import addresses, bridge, names
 from minirun.spec import Endpoint
 from minirun.values import TYPE_CHECKING, replace
 
@@ -34,13 +33,15 @@ def connect(home: Home, wanted: str, ip: str = "", ip6: str = "", aliases: Seque
     Raises Conflict where it is on it already or has no network of its own.
     """
     network = wiring.network_of(home.store.root, wanted)
+    wish = Wish(network=network.name, ip=ip, ip6=ip6, aliases=tuple(aliases))
     with Lock(home):
         record = home.record()
         _check_may(record, network)
         pid = home.live_pid()
-        endpoint = _take(home, record, network, tuple(filter(None, (ip, ip6))), tuple(aliases))
+        endpoint = _take(home, record, network, wish)
         try:
             if pid:
+                _leave_word(home)
                 _plug_in(network, endpoint, home.store.state, pid)
                 wiring.join(home, endpoint, _called(home, record, endpoint))
             spec = replace(record.spec, endpoints=(*record.spec.endpoints, endpoint))
@@ -94,28 +95,17 @@ def _check_may(record: Record, network: Network) -> None:
         )
 
 
-def _take(
-    home: Home, record: Record, network: Network, wanted: tuple[str, ...], aliases: tuple[str, ...]
-) -> Endpoint:
+def _take(home: Home, record: Record, network: Network, wish: Wish) -> Endpoint:
     used = {endpoint.interface for endpoint in record.spec.endpoints}
-    free = next(f"eth{number}" for number in range(100) if f"eth{number}" not in used)
-    given = addresses.take(home.store.state, network, home.id, wanted)
-    networks.confirm(home.store.root, network)
-    return Endpoint(
-        network=network.name,
-        driver=network.driver,
-        bridge=network.bridge,
-        interface=free,
-        host_interface="" if network.driver == "macvlan" else f"mr{home.id[:7]}{os.urandom(2).hex()[:3]}",
-        mac=bridge.mac_of(given[0]),
-        mtu=network.mtu or netlink_route.default_mtu(),
-        addresses=given,
-        # The first network has the way out; the first of all is a way out where there was none.
-        gateways=()
-        if network.internal or record.spec.endpoints
-        else tuple(subnet.gateway for subnet in network.subnets if subnet.gateway),
-        aliases=aliases,
-    )
+    free = next(number for number in range(len(used) + 1) if f"eth{number}" not in used)
+    # The first network has the way out; the first of all is a way out where there was none.
+    return wiring.endpoint(home, network, wish, free, way_out=not record.spec.endpoints)
+
+
+def _leave_word(home: Home) -> None:
+    """Its monitor has not heard of networks, and looks for this before it ends without giving any back."""
+    with open(f"{home.runtime}/{monitor.CONNECTED}", "w"):
+        pass
 
 
 def _plug_in(network: Network, endpoint: Endpoint, state: str, pid: int) -> None:

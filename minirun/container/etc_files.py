@@ -17,7 +17,10 @@ from minirun.spec import Mount
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+#: What is mounted, each at /etc.
+NAMES = ("hosts", "resolv.conf", "hostname")
 
 #: Of --add-host: the host, as the container's network has it.
 HOST_GATEWAY = "host-gateway"
@@ -39,18 +42,11 @@ _RESOLV_CONF = "/etc/resolv.conf"
 _RESOLVED = "/run/systemd/resolve/resolv.conf"
 
 
-def hosts(
-    hostname: str,
-    domainname: str,
-    own: Sequence[str],
-    add_host: Sequence[str],
-    host_gateway: str,
-    base: str = LOCALHOST,
-) -> str:
-    """The hosts file: ``base``, what --add-host says, and the ``own`` addresses with the hostname.
+def hosts(add_host: Sequence[str], host_gateway: str, base: str = LOCALHOST) -> str:
+    """The hosts file, without the container's own lines: ``base``, and what --add-host says.
 
-    Addresses are without prefix length. ``base`` is the host's own file where
-    the container shares the host's network. Raises UsageError.
+    ``base`` is the host's own file where the container shares the host's network.
+    Raises UsageError.
     """
     lines = [base if base.endswith("\n") or not base else base + "\n"]
     for text in add_host:
@@ -64,17 +60,27 @@ def hosts(
                 "give an address, or a --network",
             )
         lines.append(f"{address}\t{name}\n")
+    return "".join(lines)
+
+
+def check_hostname(hostname: str, domainname: str) -> None:
+    """Raises UsageError for what cannot stand in a hosts file, or would be more than a name there."""
     if hostname and not (_is_word(hostname) and _is_word(domainname or "-")):
         raise UsageError(
             f"the hostname {hostname!r} cannot be looked up",
             "a hosts file has names without spaces, '#' and what cannot be printed",
             "give another --hostname",
         )
-    if hostname:
-        # The full name first: that is what `hostname --fqdn` answers.
-        names = f"{hostname}.{domainname} {hostname}" if domainname else hostname
-        lines += [f"{address}\t{names}\n" for address in own]
-    return "".join(lines)
+
+
+def own_lines(hostname: str, domainname: str, own: Sequence[str]) -> str:
+    """The ``own`` addresses (without prefix length) with the hostname, where it has a domain.
+
+    The full name first: that is what ``hostname --fqdn`` answers.
+    """
+    if not (hostname and domainname):
+        return ""  # names.py writes the name alone
+    return "".join(f"{address}\t{hostname}.{domainname} {hostname}\n" for address in own)
 
 
 def resolv_conf(
@@ -111,34 +117,40 @@ def resolv_conf(
     return note + "".join(lines)
 
 
-def host_resolv_conf() -> str:
-    """The text of the host's /etc/resolv.conf, or of systemd-resolved's where that names only itself."""
+def host_resolv_conf(loopback: bool = False) -> str:
+    """The text of the host's /etc/resolv.conf, or of systemd-resolved's where that names only itself.
+
+    With ``loopback`` itself will do: whoever asks is on the host's own network.
+    """
     text = _text(_RESOLV_CONF)
+    if loopback:
+        return text
     servers, _, _ = _read(text)
     if any(map(_is_reachable, servers)):
         return text
     return _text(_RESOLVED) or text
 
 
-def write(directory: str, hosts: str, resolv_conf: str, hostname: str) -> dict[str, str]:
-    """Writes the three files into ``directory``; where each belongs -> its path.
+def host_hosts() -> str:
+    """The text of the host's /etc/hosts."""
+    return _text("/etc/hosts")
+
+
+def write(directory: str, contents: Mapping[str, str], owner: int = 0) -> None:
+    """Writes ``contents`` into ``directory``, by the files' names, as the user ``owner``'s.
 
     A file that is there is written anew and stays the same file.
     """
-    contents = {
-        "/etc/hosts": hosts,
-        "/etc/resolv.conf": resolv_conf,
-        "/etc/hostname": f"{hostname}\n" if hostname else "",
-    }
-    paths = {where: f"{directory}/{os.path.basename(where)}" for where in contents}
-    for where, path in paths.items():
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    for name, text in contents.items():
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(f"{directory}/{name}", flags, 0o644)
         try:
             os.fchmod(fd, 0o644)  # whatever the caller's umask is: any user in there looks names up
-            os.write(fd, contents[where].encode(errors="surrogateescape"))
+            if owner:
+                os.fchown(fd, owner, owner)
+            os.write(fd, text.encode(errors="surrogateescape"))
         finally:
             os.close(fd)
-    return paths
 
 
 def mounts(directory: str, taken: Collection[str], readonly: bool = False) -> tuple[Mount, ...]:
@@ -151,7 +163,7 @@ def mounts(directory: str, taken: Collection[str], readonly: bool = False) -> tu
             source=f"{directory}/{name}",
             options=("bind", "rprivate", "ro" if readonly else "rw"),
         )
-        for name in ("hosts", "resolv.conf", "hostname")
+        for name in NAMES
         if f"/etc/{name}" not in others
     )
 

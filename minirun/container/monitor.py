@@ -40,6 +40,8 @@ STDOUT = b"O"
 STDERR = b"E"
 EXITED = b"X"  # then exit.json
 
+#: A file in the runtime directory: the container was connected to a network while it ran.
+CONNECTED = "connected"
 LOG_SIZE = 10 << 20
 LOG_FILES = 5
 
@@ -118,12 +120,15 @@ def become(
 
 
 def _after(home: Home, record: Record, lock: int) -> list[str]:
-    """What the monitor becomes when the container has ended: `minirun`, to remove it or its network."""
-    if not (record.remove or record.spec.endpoints):
-        return []
+    """What the monitor becomes when the container has ended: `minirun`, to remove it or its network.
+
+    One without a network may be given one while it runs (connect.py), which leaves word of it.
+    """
+    always = record.remove or record.spec.endpoints
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     script = "import sys; sys.path.insert(0, sys.argv[1]); from minirun.container import after; after.main()"
     return [
+        *([] if always else [f"when={CONNECTED}"]),
         "--",
         sys.executable,
         *("-I", "-c", script, package),

@@ -8,6 +8,7 @@ the OCI Spec; read it next.
 
 from __future__ import annotations
 
+from minirun.container import network_words
 from minirun.errors import UsageError
 from minirun.values import TYPE_CHECKING, Value
 
@@ -63,8 +64,8 @@ class Options(Value):
     device: tuple[str, ...] = ()
 
     # What it sees of the system: a new namespace, another's, or the host's.
-    network: str = ""
-    """none, host, container:NAME, ns:PATH, or the name of a network; empty is the usual."""
+    network: tuple[str, ...] = ()
+    """none, host, container:NAME or ns:PATH; or networks (network_words.py); empty is the usual."""
     publish: tuple[str, ...] = ()
     publish_all: bool = False
     network_alias: tuple[str, ...] = ()
@@ -112,11 +113,9 @@ class Options(Value):
     cgroup_parent: str = ""
 
     @property
-    def is_wired(self) -> bool:
-        """Whether it is on a network: one was named, or a port has to lead somewhere."""
-        if not self.network:
-            return bool(self.publish or self.publish_all)
-        return self.network not in ("none", "host") and ":" not in self.network
+    def network_mode(self) -> str:
+        """none, host, container:NAME or ns:PATH; empty for a container that is on networks."""
+        return self.network[0] if self.network and network_words.is_mode(self.network[0]) else ""
 
 
 class ExecOptions(Value):
@@ -173,8 +172,8 @@ def _contradictions(o: Options) -> tuple[tuple[bool, str, str, str], ...]:
             "leave one out",
         ),
         (
-            named and o.network.startswith("container:"),
-            f"--hostname and --network {o.network} contradict each other",
+            named and o.network_mode.startswith("container:"),
+            f"--hostname and --network {o.network_mode} contradict each other",
             "who shares another container's network goes by that container's name",
             "leave one out",
         ),
@@ -196,7 +195,14 @@ def _contradictions(o: Options) -> tuple[tuple[bool, str, str, str], ...]:
 
 
 def _contradicting_networks(o: Options) -> Iterator[tuple[bool, str, str, str]]:
-    if o.is_wired:
+    alone = network_words.contradicting_modes(o.network)
+    yield (
+        bool(alone),
+        f"--network {alone} and another --network contradict each other",
+        "it says which network namespace there is; networks are for one of the container's own",
+        "leave one out",
+    )
+    if not o.network_mode:
         return
     asked = {
         "--publish": o.publish,
@@ -205,17 +211,23 @@ def _contradicting_networks(o: Options) -> Iterator[tuple[bool, str, str, str]]:
         "--ip": o.ip,
         "--ip6": o.ip6,
         "--mac-address": o.mac_address,
-        "--dns": o.dns,
-        "--dns-search": o.dns_search,
-        "--dns-option": o.dns_option,
-        "--add-host": o.add_host,
     }
+    lends_files = o.network_mode.startswith("container:")
+    if lends_files:
+        asked |= {
+            "--dns": o.dns,
+            "--dns-search": o.dns_search,
+            "--dns-option": o.dns_option,
+            "--add-host": o.add_host,
+        }
     for flag, value in asked.items():
         yield (
             bool(value),
-            f"{flag} and --network {o.network or 'none'} contradict each other",
-            "it is for a container that is on a network of minirun's",
-            "name one: --network minirun, or one of `minirun network ls`",
+            f"{flag} and --network {o.network_mode} contradict each other",
+            "who shares another container's network shares its names, too"
+            if lends_files
+            else "it is for a container that is on a network of minirun's",
+            "leave one out, or name a network of `minirun network ls`",
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from minirun.container import id_ranges, names, signals, specify
+from minirun.container import id_ranges, name_files, names, signals, specify
 from minirun.container.files import timestamp
 from minirun.container.locks import Doorway, Lock
 from minirun.container.options import Options, check
@@ -106,12 +106,13 @@ def _record(home: Home, options: Options, image: Image) -> Record:
     name = _take_name(home, options)
     own_ids = options.userns in ("private", "auto")
     lent = specify.lend(home, image.layers, options.init, id_ranges.take(home) if own_ids else 0)
-    wired = None
-    if options.is_wired:
-        check(options)
+    check(options)
+    if options.network_mode:
+        wired = name_files.unwired(home, options, lent.first_id)
+    else:
         from minirun.container import wiring
 
-        wired = wiring.wire(home, name, options, image.config)
+        wired = wiring.wire(home, name, options, image.config, lent.first_id)
     spec = specify.spec_of(
         options, image.config, home.id, lent, lambda other: pid_of(home.store, other), wired
     )
@@ -125,6 +126,7 @@ def _record(home: Home, options: Options, image: Image) -> Record:
         command=spec.process.args,
         labels={**image.config.labels, **options.label},
         spec=spec,
+        files=wired.files,
         remove=options.rm,
         interactive=options.interactive,
         detached=options.detach,
@@ -139,7 +141,7 @@ def _record(home: Home, options: Options, image: Image) -> Record:
 
 
 def _lenders(store: Store, options: Options) -> dict[str, str]:
-    wishes = (options.ipc, options.pid, options.network, options.userns, options.uts, options.cgroupns)
+    wishes = (options.ipc, options.pid, options.network_mode, options.userns, options.uts, options.cgroupns)
     if not any(wish.startswith("container:") for wish in wishes):
         return {}
     from minirun.container import shared

@@ -22,7 +22,7 @@ def lenders(options: Options, store: Store) -> dict[str, str]:
     wishes = {
         "ipc": options.ipc,
         "pid": options.pid,
-        "network": options.network,
+        "network": options.network_mode,
         "user": options.userns,
         "uts": options.uts,
         "cgroup": options.cgroupns,

@@ -23,7 +23,7 @@ from minirun.values import TYPE_CHECKING, replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from minirun.container.wiring import Wired
+    from minirun.container.name_files import Wired
     from minirun.image.config import ImageConfig
 
 __all__ = ["Lent", "anonymous_volumes", "lend", "spec_of"]
@@ -86,7 +86,7 @@ def spec_of(
             cgroupsPath=f"{options.cgroup_parent.rstrip('/') or '/minirun'}/{id}",
             resources=specify_resources.resources_of(options, rules),
             seccomp=privileges.seccomp,
-            sysctl=options.sysctl,
+            sysctl={**_sysctls(options), **options.sysctl},
             maskedPaths=privileges.masked,
             readonlyPaths=privileges.readonly,
         ),
@@ -174,7 +174,7 @@ def _namespaces(options: Options, pid_of: Callable[[str], int]) -> Iterator[Name
         "uts": options.uts,
         "ipc": options.ipc,
         "pid": options.pid,
-        "network": options.network or "none",
+        "network": options.network_mode or "private",
         "user": options.userns,
         "cgroup": options.cgroupns,
     }
@@ -188,6 +188,13 @@ def _namespaces(options: Options, pid_of: Callable[[str], int]) -> Iterator[Name
             yield Namespace(type=kind)
     if options.time == "private" or options.time_offset:
         yield Namespace(type="time")
+
+
+def _sysctls(options: Options) -> dict[str, str]:
+    """docker's, where the network is the container's own: every user may bind low ports, and ping."""
+    if options.network_mode not in ("", "none") or options.userns != "host":
+        return {}
+    return {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
 def _shm(options: Options, pid_of: Callable[[str], int]) -> str:

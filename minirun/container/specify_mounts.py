@@ -105,7 +105,7 @@ def _defaults(options: Options, shm: str) -> list[Mount]:
     # that they show (mount_namespaces(7)); of the host's, a bind must do.
     borrowed = {
         "/proc": options.pid == "host",
-        "/sys": options.network == "host" or options.network.startswith("ns:"),
+        "/sys": options.network_mode == "host" or options.network_mode.startswith("ns:"),
         "/dev/mqueue": options.ipc == "host",
     }
     return [

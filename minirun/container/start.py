@@ -10,7 +10,7 @@ import os
 import select
 
 from minirun.container import channel as channels
-from minirun.container import create, monitor
+from minirun.container import create, monitor, name_files
 from minirun.container.channel import Channel
 from minirun.container.locks import Lock, is_looked_after
 from minirun.container.state import Home, Record
@@ -116,6 +116,8 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
 
                     record = wiring.rewire(home, record)
                     home.write_record(record)
+                else:
+                    name_files.write_anew(home, record)
                 client, pid = launch(home, record, lock, autostart=True, greeting=greeting, again=True)
                 _wait_for_word(client)
                 return client, pid

@@ -13,6 +13,7 @@ Layer ``container``. Two directories per container, no daemon, no database:
         monitor.lock         held as long as somebody looks after it
         state.json           its pid, written when it is created
         started              when the gate was opened, written by the monitor
+        connected            it was given a network while it ran (connect.py)
         attach.sock          where clients meet the monitor
     ROOT/names/NAME          a symbolic link whose text is the ID (names.py)
     ROOT/ids/FIRST           another: a lent range of user ids (id_ranges.py)
@@ -56,6 +57,8 @@ class Record(Value):
     stopSignal: int = 15
     stopTimeout: int = 10
     """Seconds between the stop signal and SIGKILL."""
+    files: dict[str, str] = {}
+    """/etc/hosts and its like as they were at first, by name (name_files.py)."""
     lenders: dict[str, str] = {}
     """The kind of a namespace -> the id of the container that it is borrowed from (shared.py)."""
     anonymousVolumes: tuple[str, ...] = ()
@@ -180,6 +183,7 @@ class Home(Value):
     def prepare_commit(self, running: Running) -> None:
         """Notes the process of a creation that is under way."""
         remove_file(f"{self.runtime}/started")
+        remove_file(f"{self.runtime}/connected")
         write_json(f"{self.runtime}/state.json", running)
 
     def commit(self) -> None:

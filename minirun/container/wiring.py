@@ -14,58 +14,63 @@ by those that have a network only; read ``network/__init__.py`` next.
 
 from __future__ import annotations
 
-from minirun.container import etc_files
+from minirun.container import etc_files, name_files, network_words
+from minirun.container.name_files import Wired
 from minirun.errors import MinirunError, NotFound
 from minirun.linux import netlink_route
 from minirun.network import addresses, bridge, names, networks, ports, published
 from minirun.network.attach import Wiring
-from minirun.spec import Endpoint, Mount, Port, Spec
-from minirun.values import TYPE_CHECKING, Value, replace
+from minirun.spec import Endpoint, Port, Spec
+from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from minirun.container.network_words import Wish
     from minirun.container.options import Options
     from minirun.container.state import Home, Record, Store
     from minirun.image.config import ImageConfig
     from minirun.network.networks import Network
 
 
-class Wired(Value):
-    """What a container has got: fields of its Spec."""
-
-    endpoints: tuple[Endpoint, ...] = ()
-    ports: tuple[Port, ...] = ()
-    mounts: tuple[Mount, ...] = ()
-
-
-def wire(home: Home, name: str, options: Options, image: ImageConfig) -> Wired:
-    """Takes what ``options`` ask for, all of it or nothing.
+def wire(home: Home, name: str, options: Options, image: ImageConfig, owner: int = 0) -> Wired:
+    """Takes what ``options`` ask for, all of it or nothing. ``owner`` is the host's id of its root.
 
     Raises NotFound for a network that is not there, Conflict for what somebody
     else has, UsageError for words that make no sense.
     """
+    wishes = network_words.wishes(options)
+    name_files.check(options)
     hostname = options.hostname or home.id[:12]
-    for word, said in (
-        (hostname, "--hostname"),
-        *((one, "--network-alias") for one in options.network_alias),
-    ):
-        names.check_name(word, said)
-    etc_files.check_dns(options.dns, options.dns_search, options.dns_option)
-    etc_files.check_add_host(options.add_host)
+    names.check_name(hostname, "--hostname")
+    for alias in (alias for wish in wishes for alias in wish.aliases):
+        names.check_name(alias, "--network-alias")
     store = home.store
-    network = network_of(store.root, options.network)
-    wanted = tuple(filter(None, (options.ip, options.ip6)))
+    asked = _asked_ports(options, image)
+    networks_ = [network_of(store.root, wish.network) for wish in wishes]
     try:
-        endpoint = _endpoint(store, home.id, network, options, wanted)
-        taken = ports.claim(store.state, _asked_ports(options, image), home.id)
-        _write_files(home, options, endpoint)
-        join(home, endpoint, (name, hostname, home.id[:12], *options.network_alias))
+        endpoints = tuple(
+            endpoint(home, network, wish, number)
+            for number, (network, wish) in enumerate(zip(networks_, wishes, strict=True))
+        )
+        taken = ports.claim(store.state, asked, home.id)
+        gateway = next((one for each in endpoints for one in each.gateways), "")
+        files = name_files.contents(options, hostname, gateway)
+        etc_files.write(home.runtime, _with_own(files, options, endpoints), owner)
+        for each in endpoints:
+            join(home, each, (name, hostname, home.id[:12], *each.aliases))
     except BaseException:
         release_all(store, home.id)
         raise
-    targets = [mount.split(":")[1] for mount in options.volume if ":" in mount]
-    return Wired(endpoints=(endpoint,), ports=taken, mounts=etc_files.mounts(home.runtime, targets))
+    return Wired(
+        endpoints=endpoints, ports=taken, mounts=name_files.mounts(home.runtime, options), files=files
+    )
+
+
+def _with_own(files: dict[str, str], options: Options, endpoints: Sequence[Endpoint]) -> dict[str, str]:
+    own = [address.partition("/")[0] for each in endpoints for address in each.addresses]
+    lines = etc_files.own_lines(options.hostname, options.domainname, own)
+    return {**files, "hosts": files["hosts"] + lines}
 
 
 def network_of(root: str, name: str) -> Network:
@@ -75,23 +80,32 @@ def network_of(root: str, name: str) -> Network:
     return networks.find(root, name)
 
 
-def _endpoint(store: Store, id: str, network: Network, options: Options, wanted: Sequence[str]) -> Endpoint:
-    given = addresses.take(store.state, network, id, wanted)
+def endpoint(home: Home, network: Network, wish: Wish, number: int, way_out: bool = True) -> Endpoint:
+    """Takes the container's addresses of ``network``, for its interface eth``number``.
+
+    Without ``way_out`` it is not led out of that network by it.
+    """
+    store, id = home.store, home.id
+    given = addresses.take(store.state, network, id, tuple(filter(None, (wish.ip, wish.ip6))))
     networks.confirm(store.root, network)  # with an address of it held, nobody removes it any more
-    way_out = (
-        () if network.internal else tuple(subnet.gateway for subnet in network.subnets if subnet.gateway)
-    )
+    leads_out = way_out and not network.internal
     return Endpoint(
         network=network.name,
         driver=network.driver,
         bridge=network.bridge,
-        host_interface="" if network.driver == "macvlan" else f"mr{id[:10]}",
-        mac=options.mac_address or bridge.mac_of(given[0]),
+        interface=f"eth{number}",
+        host_interface="" if network.driver == "macvlan" else host_interface(id, number),
+        mac=wish.mac or bridge.mac_of(given[0]),
         mtu=network.mtu or netlink_route.default_mtu(),
         addresses=given,
-        gateways=way_out,
-        aliases=options.network_alias,
+        gateways=tuple(subnet.gateway for subnet in network.subnets if leads_out and subnet.gateway),
+        aliases=wish.aliases,
     )
+
+
+def host_interface(id: str, number: int) -> str:
+    """The host's end of the cable to eth``number`` of the container ``id``; 15 characters at most."""
+    return f"mr{id[:8]}-{number}" if number else f"mr{id[:10]}"
 
 
 def _asked_ports(options: Options, image: ImageConfig) -> list[Port]:
@@ -101,21 +115,6 @@ def _asked_ports(options: Options, image: ImageConfig) -> list[Port]:
         exposed = [port for word in image.exposed_ports for port in ports.expose(word)]
         asked += [port for port in exposed if (port.protocol, port.port) not in led]
     return asked
-
-
-def _write_files(home: Home, options: Options, endpoint: Endpoint) -> None:
-    gateway = next(iter(endpoint.gateways), "")
-    hosts = etc_files.hosts(
-        options.hostname or home.id[:12],
-        options.domainname,
-        [address.partition("/")[0] for address in endpoint.addresses] if options.domainname else (),
-        options.add_host,
-        gateway,
-    )
-    resolver = etc_files.resolv_conf(
-        etc_files.host_resolv_conf(), options.dns, options.dns_search, options.dns_option
-    )
-    etc_files.write(home.runtime, hosts, resolver, options.hostname or home.id[:12])
 
 
 def join(home: Home, endpoint: Endpoint, called: Sequence[str]) -> None:
@@ -169,12 +168,14 @@ def rewire(home: Home, record: Record) -> Record:
     try:
         endpoints = tuple(_taken_again(store, home.id, endpoint) for endpoint in spec.endpoints)
         ports.claim(store.state, spec.ports, home.id)
+        record = replace(record, spec=replace(spec, endpoints=endpoints))
+        name_files.write_anew(home, record)
         for endpoint in endpoints:
             join(home, endpoint, (record.name, spec.hostname, home.id[:12], *endpoint.aliases))
     except BaseException:
         release_all(store, home.id)
         raise
-    return replace(record, spec=replace(spec, endpoints=endpoints))
+    return record
 
 
 def _taken_again(store: Store, id: str, endpoint: Endpoint) -> Endpoint:
@@ -203,26 +204,42 @@ def sweep(store: Store, is_held: Callable[[str], bool]) -> list[str]:
 
 
 def pretended(root: str, options: Options, id: str) -> tuple[Wired, Wiring]:
-    """What ``explain`` shows, without taking anything: the first address of the network."""
+    """What ``explain`` shows, without taking anything: the first address of each network."""
+    wishes = network_words.wishes(options)
+    found = tuple(_perhaps(root, wish.network) for wish in wishes)
+    endpoints = tuple(
+        _pretended(network, wish, id, number)
+        for number, (network, wish) in enumerate(zip(found, wishes, strict=True))
+    )
+    asked = tuple(port for word in options.publish for port in ports.parse(word))
+    return Wired(endpoints=endpoints, ports=asked), Wiring(state="", networks=found)
+
+
+def _perhaps(root: str, name: str) -> Network:
+    """The network, or the default one as it would be made."""
     try:
-        network = networks.load(root, options.network or networks.DEFAULT)
+        return networks.find(root, name)
     except NotFound:
+        if name != networks.DEFAULT:
+            raise
         subnet = networks.Subnet(cidr="10.87.0.0/16", gateway="10.87.0.1")
-        network = networks.Network(name=networks.DEFAULT, id="", bridge="minirun0", subnets=(subnet,))
+        return networks.Network(name=name, id="", bridge="minirun0", subnets=(subnet,))
+
+
+def _pretended(network: Network, wish: Wish, id: str, number: int) -> Endpoint:
     given = tuple(
         f"{subnet.gateway.rpartition(mark)[0]}{mark}2/{subnet.cidr.rpartition('/')[2]}"
         for subnet in network.subnets
         for mark in (":" if ":" in subnet.gateway else ".",)
     )
-    endpoint = Endpoint(
+    return Endpoint(
         network=network.name,
         driver=network.driver,
         bridge=network.bridge,
-        host_interface=f"mr{id[:10]}",
-        mac=options.mac_address or bridge.mac_of(given[0]),
+        interface=f"eth{number}",
+        host_interface=host_interface(id, number),
+        mac=wish.mac or bridge.mac_of(given[0]),
         mtu=network.mtu or 1500,
         addresses=given,
         gateways=() if network.internal else tuple(subnet.gateway for subnet in network.subnets),
     )
-    asked = tuple(port for word in options.publish for port in ports.parse(word))
-    return Wired(endpoints=(endpoint,), ports=asked), Wiring(state="", networks=(network,))

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 		serve();
 	for EACH_CLIENT(c)
 		hang_up(c);
-	if (after && !released)
+	if (after && !released && (!condition || !faccessat(directory, condition, F_OK, 0)))
 		become_after();
 	_exit(0);
 }

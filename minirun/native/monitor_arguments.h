@@ -7,6 +7,7 @@
 static int directory = -1, data = -1, init_pid = -1, channel = -1, listener = -1, first_client = -1;
 static int tty = -1, in = -1, lock = -1, start, stdin_once, log_on;
 static char **after;
+static const char *condition;
 enum { ALREADY_OPEN = 2 };
 
 /* The two streams out of the container; a pty has only the first. */
@@ -22,7 +23,8 @@ static struct source { int fd, open; long budget; } sources[2] = { { -1, 0, LONG
  *  oom=FILE           memory.events (v2) or memory.oom_control (v1)
  *  killfile=FILE      cgroup.kill (v2) or cgroup.procs (v1)
  *  cgroup=DIR         to remove at the end, in this order; up to 16
- *  lock=FD            kept open, here and in PROGRAM */
+ *  lock=FD            kept open, here and in PROGRAM
+ *  when=NAME          PROGRAM only if dir has such a file at the end */
 static const struct { const char *key; int *value; } numbers[] = {
 	{ "dir=", &directory }, { "data=", &data }, { "init=", &init_pid }, { "channel=", &channel },
 	{ "listen=", &listener }, { "client=", &first_client }, { "tty=", &tty }, { "in=", &in },
@@ -54,6 +56,8 @@ static void read_arguments(int argc, char **argv)
 			oom_path = arg + 4;
 		} else if (!strncmp(arg, "killfile=", 9)) {
 			kill_path = arg + 9;
+		} else if (!strncmp(arg, "when=", 5)) {
+			condition = arg + 5;
 		} else if (!strncmp(arg, "cgroup=", 7) && cgroup_count < CGROUPS) {
 			cgroups[cgroup_count++] = arg + 7;
 		} else {

@@ -33,6 +33,8 @@ from minirun.values import TYPE_CHECKING, plain, revive
 if TYPE_CHECKING:
     from minirun.network.networks import Network
 
+#: Below the state directory: what has been set, and was not said yet.
+NEWS = "networks/.news"
 _NAMESPACE = "/proc/self/ns/net"
 _LONGEST_ALIAS = 200  # IFALIASZ is 256 bytes
 
@@ -96,7 +98,7 @@ def _make(network: Network, state: str) -> None:
         route.set_alias(network.bridge, f"{state}/networks/{network.name}"[:_LONGEST_ALIAS])
         _set_up(network)
         is_new = table.ensure()
-        table.add_network(network.bridge, cidrs, network.internal)
+        _tell(table.add_network(network.bridge, cidrs, network.internal), state)
         _note(network, state)
         if is_new:
             _add_others(network, state)
@@ -104,6 +106,24 @@ def _make(network: Network, state: str) -> None:
         if made:
             _try_to_unmake(network)
         raise
+
+
+def _tell(done: tuple[str, ...], state: str) -> None:
+    """Leaves word of what was set for the whole machine: ``news`` has it said to the user."""
+    if done:
+        with open(f"{state}/{NEWS}", "a") as file:
+            file.write("".join(f"{line}\n" for line in done))
+
+
+def news(state: str) -> list[str]:
+    """Sysctls of the whole machine that were set since this was last asked: ``name=value`` each."""
+    try:
+        with open(f"{state}/{NEWS}") as file:
+            lines = file.read().splitlines()
+        os.unlink(f"{state}/{NEWS}")
+    except FileNotFoundError:
+        return []
+    return lines
 
 
 def _set_up(network: Network) -> None:

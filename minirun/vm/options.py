@@ -25,6 +25,8 @@ class VmOptions(Options):
     """
 
     rootfs: str = ""
+    card: str = ""
+    """--network: user, none, or empty for what --publish needs."""
     vcpus: int = CPUS
     kernel: str = ""
     accel: str = "auto"
@@ -38,12 +40,12 @@ class VmOptions(Options):
     @property
     def has_network(self) -> bool:
         """Whether there is a network card: asked for, or because a port is published."""
-        return self.network == "user" or bool(self.publish)
+        return self.card == "user" or bool(self.publish)
 
 
 def check(options: VmOptions) -> None:
     """Refuses what contradicts itself. Raises UsageError."""
-    if options.publish and options.network == "none":
+    if options.publish and options.card == "none":
         raise UsageError(
             "--publish and --network none contradict each other",
             "without a network card there is nothing to reach a port by",

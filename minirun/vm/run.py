@@ -140,7 +140,7 @@ def _run(store: Store, wish: VmOptions, telling: Telling) -> int:
 def _prepare(store: Store, wish: VmOptions, id: str, name: str, telling: Telling) -> Prepared:
     layers, config = _files(store, wish)
     spec = specify.spec_of(
-        replace(wish, network="none", publish=(), memory=None),
+        replace(wish, network=("none",), publish=(), memory=None),
         config,
         id,
         Lent(layers=layers, volumes=f"{store.root}/volumes"),

@@ -65,7 +65,7 @@ def plain(marks: Path) -> Options:
         image="busybox",
         command=PROGRAM,
         name="disturbed",
-        network="none",
+        network=("none",),
         volume=(f"{marks}:/marks", "kept:/kept", "/scratch"),
         memory=64 << 20,
         pids_limit=50,
@@ -78,7 +78,7 @@ def wired(marks: Path) -> Options:
     """A start on the network ``faulty``, with an alias, and published ports of each kind."""
     return replace(
         plain(marks),
-        network="faulty",
+        network=("faulty",),
         network_alias=("shop",),
         publish=("80", "53/udp", "127.0.0.1::81"),
     )

@@ -205,7 +205,7 @@ def test_rm_of_a_container_whose_client_stands_still(minirun: Minirun, store: St
 @pytest.mark.slow
 def test_two_hundred_starts_leave_no_descriptor_and_no_lock(store: Store) -> None:
     """In one process, as the Python API makes them."""
-    options = Options(image="busybox", command=("true",), network="none", rm=True, userns="private")
+    options = Options(image="busybox", command=("true",), network=("none",), rm=True, userns="private")
 
     def starts() -> int:
         attempts.as_the_command(store, options)

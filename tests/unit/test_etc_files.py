@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from minirun.container import etc_files
 from minirun.errors import UsageError
 from minirun.spec import Mount
+from tests.needs import needs
 
 
 def resolve(host: str, *dns: str, search: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> list[str]:
@@ -21,9 +22,8 @@ def resolve(host: str, *dns: str, search: tuple[str, ...] = (), options: tuple[s
 
 def test_hosts() -> None:
     """localhost, what was asked for, and the container itself, the full name first."""
-    text = etc_files.hosts(
-        "web", "example.org", ["10.88.0.2", "fd00::2"], ["db:10.0.0.7", "six=[fd00::7]"], "10.88.0.1"
-    )
+    text = etc_files.hosts(["db:10.0.0.7", "six=[fd00::7]"], "10.88.0.1")
+    text += etc_files.own_lines("web", "example.org", ["10.88.0.2", "fd00::2"])
     assert text.startswith("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost")
     assert text.splitlines()[-4:] == [
         "10.0.0.7\tdb",
@@ -35,14 +35,14 @@ def test_hosts() -> None:
 
 def test_host_gateway() -> None:
     """The host under a name of one's choice; without a network there is no such address."""
-    assert "10.88.0.1\thost\n" in etc_files.hosts("", "", [], ["host:host-gateway"], "10.88.0.1")
+    assert "10.88.0.1\thost\n" in etc_files.hosts(["host:host-gateway"], "10.88.0.1")
     with pytest.raises(UsageError, match="on no network"):
-        etc_files.hosts("", "", [], ["host:host-gateway"], "")
+        etc_files.hosts(["host:host-gateway"], "")
 
 
 def test_on_the_hosts_network() -> None:
     """The host's own file is the beginning, whether or not its last line ends."""
-    assert etc_files.hosts("", "", [], ["a:1.1.1.1"], "", base="10.0.0.1 x") == "10.0.0.1 x\n1.1.1.1\ta\n"
+    assert etc_files.hosts(["a:1.1.1.1"], "", base="10.0.0.1 x") == "10.0.0.1 x\n1.1.1.1\ta\n"
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,19 @@ def test_an_add_host_that_can(text: str) -> None:
 def test_a_hostname_stays_one_word() -> None:
     """Or it would write lines of its own."""
     with pytest.raises(UsageError, match="hostname"):
-        etc_files.hosts("a\n1.2.3.4 evil", "", ["10.0.0.2"], [], "")
+        etc_files.check_hostname("a\n1.2.3.4 evil", "")
 
 
 @given(st.text(), st.text(), st.ip_addresses())
 def test_one_line_each(hostname: str, name: str, address: object) -> None:
     """Whatever a name is, it is refused or has its own line."""
     try:
-        text = etc_files.hosts(hostname, "", ["10.0.0.2"], [f"{name}:{address}"], "")
+        etc_files.check_hostname(hostname, "")
+        text = etc_files.hosts([f"{name}:{address}"], "") + etc_files.own_lines(hostname, "org", ["10.0.0.2"])
     except UsageError:
         return
     assert text.count("\n") == len(text.splitlines()) == etc_files.LOCALHOST.count("\n") + 1 + bool(hostname)
-    assert len(text.splitlines()[-1].split()) == 2
+    assert len(text.splitlines()[-1].split()) == 2 + bool(hostname)
 
 
 HOST = """\
@@ -175,22 +176,24 @@ def test_dns_that_can() -> None:
 
 def test_the_files_are_for_all_to_read(tmp_path: Path) -> None:
     """Whatever the umask; and a second start writes into the same files."""
+    wanted = {"hosts": "127.0.0.1\tlocalhost\n", "resolv.conf": "nameserver 1.1.1.1\n", "hostname": "web\n"}
     umask = os.umask(0o077)
     try:
-        paths = etc_files.write(
-            str(tmp_path), "127.0.0.1\tlocalhost and more\n", "nameserver 1.1.1.1\n", "web"
-        )
-        inode = os.stat(paths["/etc/hosts"]).st_ino
-        etc_files.write(str(tmp_path), "127.0.0.1\tlocalhost\n", "nameserver 1.1.1.1\n", "web")
+        etc_files.write(str(tmp_path), {**wanted, "hosts": "127.0.0.1\tlocalhost and more\n"})
+        inode = (tmp_path / "hosts").stat().st_ino
+        etc_files.write(str(tmp_path), wanted)
     finally:
         os.umask(umask)
-    assert {where: Path(path).read_text() for where, path in paths.items()} == {
-        "/etc/hosts": "127.0.0.1\tlocalhost\n",
-        "/etc/resolv.conf": "nameserver 1.1.1.1\n",
-        "/etc/hostname": "web\n",
-    }
-    assert {os.stat(path).st_mode & 0o777 for path in paths.values()} == {0o644}
-    assert os.stat(paths["/etc/hosts"]).st_ino == inode
+    assert {name: (tmp_path / name).read_text() for name in wanted} == wanted
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in wanted} == {0o644}
+    assert (tmp_path / "hosts").stat().st_ino == inode
+
+
+@needs("root")
+def test_the_files_are_the_containers_roots_own(tmp_path: Path) -> None:
+    """In a user namespace root is another user of the host's, and may write to its hosts file."""
+    etc_files.write(str(tmp_path), {"hosts": ""}, owner=200000)
+    assert ((tmp_path / "hosts").stat().st_uid, (tmp_path / "hosts").stat().st_gid) == (200000, 200000)
 
 
 def test_mounts() -> None:

@@ -159,22 +159,27 @@ def test_flags_behind_the_image_belong_to_the_command() -> None:
 
 
 def test_networks() -> None:
-    assert options("--net=container:x", "img").network == "container:x"
-    assert options("--network", "ns:/run/netns/a", "img").network == "ns:/run/netns/a"
-    assert options("--network", "blue", "img").network == "blue"
-    for bad in ("-x", "container:", "", "a b", "cni:x"):
+    assert options("--net=container:x", "img").network == ("container:x",)
+    assert options("--network", "ns:/run/netns/a", "img").network == ("ns:/run/netns/a",)
+    assert options("--network", "blue", "--network", "cni:x", "img").network == ("blue", "cni:x")
+    for bad in ("-x", "container:", "", "a b", "cni:"):
         with pytest.raises(UsageError, match="--network"):
             options("--network", bad, "img")
 
 
 def test_who_is_on_a_network() -> None:
-    """Who names one, or publishes a port; not who shares another's or has none."""
-    for on in (["--network", "blue"], ["-p", "80:80"], ["-P"], ["--network", "bridge", "-p", "80"]):
-        assert options(*on, "img").is_wired, on
-    for off in ([], ["--network", "none"], ["--network", "host"], ["--network", "container:x"]):
-        assert not options(*off, "img").is_wired, off
-    with pytest.raises(UsageError, match="--publish"):
-        check(options("--network", "host", "-p", "80:80", "img"))
+    """Whoever does not say otherwise; a mode stands alone, and has no ports."""
+    for on in ([], ["--network", "blue"], ["-p", "80:80"], ["--network", "bridge", "-p", "80"]):
+        found = options(*on, "img")
+        check(found)
+        assert not found.network_mode, on
+    for mode in ("none", "host", "container:x", "ns:/run/netns/a"):
+        assert options("--network", mode, "img").network_mode == mode
+        for more in (["-p", "80:80"], ["--network", "blue"], ["--ip", "10.0.0.1"]):
+            with pytest.raises(UsageError, match="contradict"):
+                check(options("--network", mode, *more, "img"))
+    with pytest.raises(UsageError, match="contradict"):
+        check(options("--network", "blue", "--network", "none", "img"))
 
 
 def test_trace_has_two_forms() -> None:

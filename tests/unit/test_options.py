@@ -333,7 +333,7 @@ def test_devices(spec: Any) -> None:
 def test_the_rest_arrives(spec: Any) -> None:
     found = spec("--sysctl", "net.ipv4.ip_forward=1", "--ulimit", "nofile=5:6", "--oom-score-adj", "9",
                  "--annotation", "a=b", "--blkio-weight", "100", "-t")  # fmt: skip
-    assert found.linux.sysctl == {"net.ipv4.ip_forward": "1"}
+    assert found.linux.sysctl["net.ipv4.ip_forward"] == "1"
     assert [(each.type, each.soft, each.hard) for each in found.process.rlimits] == [("RLIMIT_NOFILE", 5, 6)]
     assert found.process.oomScoreAdj == 9
     assert found.annotations == {"a": "b"}
@@ -346,10 +346,10 @@ def test_the_rest_arrives(spec: Any) -> None:
     [
         Options(detach=True, attach=("stdout",)),
         Options(hostname="x", uts="host"),
-        Options(hostname="x", network="container:y"),
+        Options(hostname="x", network=("container:y",)),
         Options(privileged=True, userns="private"),
         Options(shm_size=1, ipc="host"),
-        Options(time="host", time_offset=1.0, network="x", memory_swap=5),
+        Options(time="host", time_offset=1.0, network=("x",), memory_swap=5),
         Options(memory=100, memory_swap=50),
         Options(memory=100, memory_reservation=200),
         Options(oom_kill_disable=True),
@@ -364,7 +364,7 @@ def test_contradictions(options: Options) -> None:
 
 
 def test_what_docker_allows_together_is_allowed() -> None:
-    check(Options(network="host", hostname="x"))
+    check(Options(network=("host",), hostname="x"))
     check(Options(privileged=True, security_opt=("seccomp=x",)))
     check(Options(memory=100, memory_swap=-1))
 
@@ -388,3 +388,11 @@ def test_random_names_are_names() -> None:
 
 def _mount(spec: Spec, destination: str) -> Mount:
     return next(mount for mount in spec.mounts if mount.destination == destination)
+
+
+def test_low_ports_and_ping_are_for_everybody_in_a_network_of_its_own(spec: Any) -> None:
+    """As docker has it; not where it would turn another's knobs, and --sysctl has the last word."""
+    ports, ping = "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range"
+    assert spec().linux.sysctl == spec("--network", "none").linux.sysctl == {ports: "0", ping: "0 2147483647"}
+    assert spec("--network", "host").linux.sysctl == {}
+    assert spec("--sysctl", f"{ports}=80").linux.sysctl[ports] == "80"

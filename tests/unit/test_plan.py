@@ -69,10 +69,10 @@ def place(steps: list[Step], title: str) -> int:
     [
         Options(),
         EVERYTHING,
-        Options(privileged=True, network="host"),
+        Options(privileged=True, network=("host",)),
         Options(userns="private", volume=("named:/data",)),
-        Options(pid="container:x", ipc="container:x", network="container:x", userns="container:x"),
-        Options(ipc="host", uts="host", pid="host", network="host", cgroupns="host"),
+        Options(pid="container:x", ipc="container:x", network=("container:x",), userns="container:x"),
+        Options(ipc="host", uts="host", pid="host", network=("host",), cgroupns="host"),
         Options(user="1000:1000", security_opt=("no-new-privileges=false",)),
     ],
     ids=["default", "everything", "privileged", "userns", "shared", "host", "new-privileges"],

@@ -90,7 +90,7 @@ def test_words_for_the_kernel() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"publish": ("80",), "network": "none"}, "contradict"),
+        ({"publish": ("80",), "card": "none"}, "contradict"),
         ({"memory": 32 << 20}, "32m is too little"),
         ({"rootfs": "/"}, "no command to run"),
     ],
@@ -101,5 +101,5 @@ def test_what_contradicts_itself_is_refused(given: dict[str, Any], said: str) ->
 
 
 def test_publishing_brings_a_network() -> None:
-    assert VmOptions(publish=("80",)).has_network and VmOptions(network="user").has_network
+    assert VmOptions(publish=("80",)).has_network and VmOptions(card="user").has_network
     assert not VmOptions().has_network
