@@ -14,8 +14,7 @@ list comes from ``container/plan.py``, read that next.
 
 from __future__ import annotations
 
-import sys
-
+from minirun.cli.explain_shown import ID, named, show
 from minirun.cli.settings import Settings
 from minirun.container.options import Options
 from minirun.errors import UsageError
@@ -25,11 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from minirun.cli.explain_shown import Line
     from minirun.cli.flags import ExplainOptions
-    from minirun.steps import Call, Step
+    from minirun.steps import Step
 
-#: Stands for the id that ``run`` would draw, so that two plans differ in what matters.
-ID = "0" * 64
 #: A difference is to be read at a glance: calls of one step, characters that two calls share.
 _MANY, _LONG = 8, 120
 #: Stands for the first id of the range that ``run`` would find free.
@@ -106,21 +104,25 @@ def _with(options: ExplainOptions, flags: str) -> Options:
 
 
 def _plan(settings: Settings, options: Options) -> list[Step]:
+    from minirun.container.name_files import Wired, mounts
     from minirun.container.plan import plan
     from minirun.container.prepare import pid_of
     from minirun.container.specify import lend, spec_of
     from minirun.container.state import Store
     from minirun.image import store as images
     from minirun.isolation.cgroups.layout import layout
+    from minirun.values import replace
 
     store = Store(root=settings.root, state=settings.state)
     image = images.resolve(settings.root, options.image)
-    lent = lend(store.container(ID), image.layers, options.init, FIRST_ID)
-    wired, wires = None, None
+    home = store.container(ID)
+    lent = lend(home, image.layers, options.init, FIRST_ID)
+    wired, wires = Wired(), None
     if not options.network_mode:
-        from minirun.container.wiring import pretended
+        from minirun.container.wiring_pretended import pretended
 
-        wired, wires = pretended(settings.root, options, ID)
+        wired, wires = pretended(store, options, ID)
+    wired = replace(wired, mounts=mounts(home, options))
     spec = spec_of(options, image.config, ID, lent, lambda name: pid_of(store, name), wired)
     return plan(spec, layout(), f"{settings.root}/seccomp", wires)
 
@@ -150,11 +152,7 @@ def difference(before: Sequence[Step], after: Sequence[Step]) -> list[Change]:
 
 
 def _calls(step: Step) -> list[str]:
-    return [_text(call) for call in step.calls]
-
-
-def _text(call: Call) -> str:
-    return str(call).replace(ID, "ID")
+    return [named(call) for call in step.calls]
 
 
 def as_json(number: int, step: Step) -> dict[str, object]:
@@ -162,8 +160,8 @@ def as_json(number: int, step: Step) -> dict[str, object]:
     return {
         "number": number,
         "side": step.side,
-        "step": step.title,
-        "calls": [{"name": call.name, "call": _text(call), "manual": call.manual} for call in step.calls],
+        "step": named(step.title),
+        "calls": [{"name": call.name, "call": named(call), "manual": call.manual} for call in step.calls],
         "why": step.why,
         "chapter": step.chapter,
     }
@@ -176,7 +174,7 @@ def _show_plan(steps: Sequence[Step], json: bool) -> None:
         show_json([as_json(number, step) for number, step in enumerate(steps, 1)])
         return
     count = sum(len(step.calls) for step in steps)
-    _show([("", number, step, _calls(step)) for number, step in enumerate(steps, 1)])
+    show([("", number, step, _calls(step)) for number, step in enumerate(steps, 1)])
     print(f"\n{len(steps)} steps, {count} calls, and none was made. ID is drawn by `minirun run`,")
     print("which shows the same list as it happens with --trace.")
 
@@ -190,7 +188,7 @@ def _show_difference(changes: Sequence[Change], json: bool) -> None:
     if not changes:
         print("No difference: both make the same system calls.")
         return
-    _show([line for change in changes for line in _change_lines(change)])
+    show([line for change in changes for line in _change_lines(change)])
 
 
 def _change_as_json(change: Change) -> dict[str, object]:
@@ -199,10 +197,6 @@ def _change_as_json(change: Change) -> dict[str, object]:
         "before": as_json(change.number, change.before) if change.before else None,
         "after": as_json(change.number, change.after) if change.after else None,
     }
-
-
-#: What stands before the step, its number, the step, and its calls as text.
-Line = tuple[str, int, "Step", "list[str]"]
 
 
 def _change_lines(change: Change) -> Iterator[Line]:
@@ -239,61 +233,3 @@ def _few(calls: list[str]) -> list[str]:
     if len(calls) <= _MANY:
         return calls
     return [*calls[: _MANY - 2], f"... and {len(calls) - _MANY + 2} more calls"]
-
-
-def _show(lines: Sequence[Line]) -> None:
-    if sys.stdout.isatty():
-        from rich.console import Console
-
-        console = Console(highlight=False)
-        console.print(table(lines, console.width))
-    else:
-        for text in plain_lines(lines):
-            print(text)
-
-
-def plain_lines(lines: Sequence[Line]) -> Iterator[str]:
-    """The steps for a pipe: a line each, then its calls, then why."""
-    mark = 2 if any(sign for sign, *_ in lines) else 0
-    for sign, number, step, calls in lines:
-        yield f"{sign:<{mark}}{number:>3}  {step.side:<4}  {step.title}"
-        margin = " " * (mark + 11)
-        for call in calls:
-            yield f"{margin}{call}"
-        yield f"{margin}# {step.why}{_references(step, '  ')}"
-
-
-def _references(step: Step, before: str) -> str:
-    pages = list(dict.fromkeys(call.manual for call in step.calls if call.manual))
-    chapter = [f"chapter {step.chapter}"] if step.chapter else []
-    return f"{before}[{', '.join([*pages, *chapter])}]" if pages or chapter else ""
-
-
-def table(lines: Sequence[Line], width: int) -> Any:
-    """The steps for a terminal ``width`` columns wide, as a rich table.
-
-    Where there is room a step is a row of cells; else its calls and the
-    reason stand below its title.
-    """
-    from rich.table import Table
-    from rich.text import Text
-
-    wide = width >= 120
-    shown = Table(box=None, pad_edge=False, header_style="bold", show_header=wide, expand=wide)
-    shown.add_column("#", justify="right", no_wrap=True)
-    shown.add_column("side", no_wrap=True)
-    shown.add_column("step", overflow="fold", ratio=3 if wide else None)
-    if wide:
-        shown.add_column("calls", overflow="fold", ratio=6)
-        shown.add_column("why", ratio=5)
-    for sign, number, step, calls in lines:
-        style = {"+": "green", "-": "red", "~": "yellow"}.get(sign, "")
-        head = [Text(f"{sign} {number}".strip(), style=style), Text(step.side, style="dim")]
-        title = Text(step.title, style=style or "bold")
-        code = Text("\n".join(calls), style="cyan")
-        why = Text(step.why + _references(step, " "), style="dim")
-        if wide:
-            shown.add_row(*head, title, code, why)
-        else:
-            shown.add_row(*head, Text("\n").join([part for part in (title, code, why) if part]))
-    return shown

@@ -44,8 +44,8 @@ OFFSET = Kind(read=read.duration, metavar="TIME", like="a time such as 90, 1h30m
 TRACE = Kind(read=read.trace, metavar="[=json]", like="--trace or --trace=json", switch=True)
 NETWORK = Kind(
     read=read.network,
-    metavar="none|host|container:NAME|ns:PATH|NETWORK",
-    like="none, host, container:NAME, ns:PATH, or a network of `minirun network ls`",
+    metavar="NETWORK|cni:NAME|none|host|container:NAME|ns:PATH",
+    like="none, host, container:NAME, ns:PATH, cni:NAME, or a network of `minirun network ls`",
 )
 
 
@@ -114,7 +114,7 @@ FILES = (
     ),
 )
 SEEN = (
-    Flag("--net --network", NETWORK, "The network it sees."),
+    Flag("--net --network", NETWORK, "The network it is on (minirun); again for one more."),
     Flag("-p --publish", PORT, "Lead a port of the host's to one of the container's."),
     Flag("-P --publish-all", SWITCH, "Publish what the image exposes, on free ports."),
     Flag("--network-alias", _many("NAME", "a name such as db"), "One more name on its network."),

@@ -6,7 +6,8 @@ set -euo pipefail
 python=$1
 shift
 
-modprobe -a ext4 loop  # nothing in here would load them on demand
+# Nothing in here would load them on demand.
+modprobe -a ext4 loop bridge veth nf_tables nft_chain_nat nft_ct nft_fib_inet nft_masq nft_nat
 mount -t ext4 /dev/vda /var/tmp
 chmod 1777 /var/tmp
 mount -t tmpfs -o mode=755 tmpfs /run

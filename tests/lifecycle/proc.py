@@ -24,7 +24,8 @@ class Mounted(NamedTuple):
 
 def start(minirun: Minirun, name: str, *flags: str, command: tuple[str, ...] = ("sleep", "1000")) -> int:
     """Starts a detached busybox container; the pid of its first process."""
-    network = () if "--network" in flags else ("--network", "none")
+    said = any(flag.startswith("--network") for flag in flags)
+    network = () if said else ("--network", "none")
     minirun("run", "-d", "--name", name, *network, *flags, "busybox", *command, check=True)
     return pid_of(minirun, name)
 

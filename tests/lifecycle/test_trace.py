@@ -217,6 +217,6 @@ def _compare_with_explain(minirun: Minirun, told: str, words: list[str]) -> None
 
 def _open(text: str, told: str) -> str:
     """``text`` with what is drawn at each start left open again: the id, descriptors, the pid."""
-    (id,) = set(re.findall(r"/containers/([0-9a-f]{64})/", told))
+    (id,) = set(re.findall(r"/containers/([0-9a-f]{64})/rootfs", told))
     text = text.replace(id, "ID").replace(f'"{id[:12]}"', f'"{"0" * 12}"')
     return re.sub(r"\d+<", "<", text).replace(f"/proc/{_first_process(told)}/", "/proc/<init>/")

@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from minirun.cli import explain, quick
+from minirun.cli import explain, explain_shown, quick
 from minirun.cli.flags import TABLES, ExplainOptions
 from minirun.cli.settings import Settings
 from minirun.container.options import Options
@@ -64,7 +64,7 @@ def test_steps_of_two_sides_are_not_the_same() -> None:
 
 def test_plain_lines() -> None:
     lines = [("", 1, CLONE, ['mount("x")']), ("", 12, PROC, ['mount("proc", "/proc")'])]
-    assert list(explain.plain_lines(lines)) == [
+    assert list(explain_shown.plain_lines(lines)) == [
         "  1  host  make the process",
         '           mount("x")',
         "           # a child  [mount(2), chapter 04]",
@@ -85,7 +85,7 @@ def test_a_change_shows_only_the_calls_that_differ() -> None:
 def test_the_table_fits_and_says_everything(width: int) -> None:
     output = io.StringIO()
     console = Console(file=output, width=width, force_terminal=True, color_system=None)
-    console.print(explain.table([("", 1, CLONE, ['mount("x")']), ("+", 2, DROP, ["a" * 300])], width))
+    console.print(explain_shown.table([("", 1, CLONE, ['mount("x")']), ("+", 2, DROP, ["a" * 300])], width))
     shown = output.getvalue()
     assert max(len(line) for line in shown.splitlines()) <= width
     words = shown.split()
