@@ -240,26 +240,33 @@ class Linux(Value):
     readonlyPaths: tuple[str, ...] = ()
 
 
-class Endpoint(Value):
-    """minirun's own: how a container is on one network, by a veth pair or a macvlan.
+class Resolver(Value):
+    """minirun's own: what --dns, --dns-search and --dns-option have asked for."""
 
-    ``addresses`` have their prefix length (10.88.0.2/16), ``gateways`` are one
-    of a family, and none on an internal network; ``mtu`` is in bytes.
+    servers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+class Endpoint(Value):
+    """minirun's own: how a container is on one network, by a veth pair, a macvlan or CNI's plugins.
+
+    ``addresses`` have their prefix length (10.88.0.2/16), ``gateways`` are one of a family; ``mtu``
+    is in bytes. On a CNI network mac and addresses are what the user asks the plugins for, if anything.
     """
 
     network: str
-    driver: str = "bridge"
-    """``bridge`` or ``macvlan``."""
+    driver: str = "bridge"  # or macvlan, or cni
     bridge: str = ""
     """The host's bridge; of a macvlan the interface that it sits on."""
     interface: str = "eth0"
-    host_interface: str = ""
-    """The host's end of the veth pair."""
+    host_interface: str = ""  # the host's end of the veth pair
     mac: str = ""
     mtu: int = 1500
     addresses: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    resolver: Resolver | None = None  # on a CNI network, whose own servers count where this names none
 
 
 class Port(Value):

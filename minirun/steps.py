@@ -222,7 +222,7 @@ class Walk:
         if self.trace is None:
             return call(self.results)
         told = call.known(self.results)
-        if call.name == "execve":
+        if call.name == "execve" and self.side == INIT:  # [init] does not come back from it
             self.trace(number, step, told, "", 0.0)
         start = time.perf_counter()
         try:

@@ -284,13 +284,3 @@ def network(text: str) -> tuple[str, ...]:
 
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-
-
-def mac(text: str) -> str:
-    """A hardware address of one interface, in lower case."""
-    parts = text.lower().replace("-", ":").split(":")
-    if len(parts) != 6 or not all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts):
-        raise ValueError("it is not six bytes in hexadecimal")
-    if int(parts[0], 16) & 1:
-        raise ValueError("it is a group's: the lowest bit of the first byte is set")
-    return ":".join(parts)

@@ -9,7 +9,7 @@ for what is taken and given back.
 
 from __future__ import annotations
 
-from minirun.container import monitor, wiring
+from minirun.container import monitor, network_words, wiring
 from minirun.container.locks import Lock
 from minirun.container.network_words import Wish
 from minirun.errors import Conflict, NotFound, StepFailed, UsageError, reason
@@ -32,11 +32,15 @@ def connect(home: Home, wanted: str, ip: str = "", ip6: str = "", aliases: Seque
 
     Raises Conflict where it is on it already or has no network of its own.
     """
+    wish = Wish(network=wanted, ip=ip, ip6=ip6, aliases=tuple(aliases))
+    if wish.is_cni:
+        _connect_cni(home, wish)
+        return
     network = wiring.network_of(home.store.root, wanted)
-    wish = Wish(network=network.name, ip=ip, ip6=ip6, aliases=tuple(aliases))
+    wish = replace(wish, network=network.name)
     with Lock(home):
         record = home.record()
-        _check_may(record, network)
+        _check_may(record, network.name)
         pid = home.live_pid()
         endpoint = _take(home, record, network, wish)
         try:
@@ -57,9 +61,9 @@ def disconnect(home: Home, wanted: str) -> None:
     """Takes the container off the network. Raises NotFound where it is not on it, Conflict for its last."""
     with Lock(home):
         record = home.record()
-        endpoint = next((one for one in record.spec.endpoints if one.network == wanted), None)
+        endpoint = next((one for one in record.spec.endpoints if network_words.word(one) == wanted), None)
         if endpoint is None:
-            on = ", ".join(one.network for one in record.spec.endpoints) or "none"
+            on = ", ".join(map(network_words.word, record.spec.endpoints)) or "none"
             raise NotFound(
                 f"container {record.name} is not on network {wanted}",
                 f"it is on {on}",
@@ -71,17 +75,42 @@ def disconnect(home: Home, wanted: str) -> None:
                 "its published ports lead there",
                 "remove the container, and make it without --publish",
             )
-        if home.live_pid():
-            _unplug(endpoint, home.live_pid())
-        _give_back(home, endpoint)
+        if endpoint.driver == "cni":
+            from minirun.container import cni_wiring
+
+            cni_wiring.unplug(home, endpoint)
+        else:
+            if home.live_pid():
+                _unplug(endpoint, home.live_pid())
+            _give_back(home, endpoint)
         left = tuple(one for one in record.spec.endpoints if one != endpoint)
         home.write_record(replace(record, spec=replace(record.spec, endpoints=left)))
 
 
-def _check_may(record: Record, network: Network) -> None:
-    if any(endpoint.network == network.name for endpoint in record.spec.endpoints):
+def _connect_cni(home: Home, wish: Wish) -> None:
+    """The same by CNI's plugins, which do all of it from outside."""
+    from minirun.container import cni_answer, cni_wiring
+
+    with Lock(home):
+        record = home.record()
+        _check_may(record, wish.network)
+        endpoint = cni_wiring.endpoint(wish, _free(record))
+        cni_wiring.check(home.id, (endpoint,), ())
+        spec = replace(record.spec, endpoints=(*record.spec.endpoints, endpoint))
+        if pid := home.live_pid():
+            _leave_word(home)
+            cni_wiring.plug_in(cni_answer.guest_of(home, record), endpoint, pid)
+        try:
+            home.write_record(replace(record, spec=spec))
+        except BaseException:
+            cni_wiring.unplug(home, endpoint)
+            raise
+
+
+def _check_may(record: Record, network: str) -> None:
+    if any(network_words.word(endpoint) == network for endpoint in record.spec.endpoints):
         raise Conflict(
-            f"container {record.name} is on network {network.name} already",
+            f"container {record.name} is on network {network} already",
             "once is enough",
             "nothing has to be done",
         )
@@ -89,17 +118,21 @@ def _check_may(record: Record, network: Network) -> None:
     if own is None or own.path:
         whose = "another's" if own else "the host's"
         raise UsageError(
-            f"container {record.name} cannot be connected to {network.name}",
+            f"container {record.name} cannot be connected to {network}",
             f"it has no network of its own: it uses {whose}",
-            "make it with --network " + network.name,
+            "make it with --network " + network,
         )
 
 
 def _take(home: Home, record: Record, network: Network, wish: Wish) -> Endpoint:
-    used = {endpoint.interface for endpoint in record.spec.endpoints}
-    free = next(number for number in range(len(used) + 1) if f"eth{number}" not in used)
     # The first network has the way out; the first of all is a way out where there was none.
-    return wiring.endpoint(home, network, wish, free, way_out=not record.spec.endpoints)
+    return wiring.endpoint(home, network, wish, _free(record), way_out=not record.spec.endpoints)
+
+
+def _free(record: Record) -> int:
+    """The number of an interface that it does not have yet."""
+    used = {endpoint.interface for endpoint in record.spec.endpoints}
+    return next(number for number in range(len(used) + 1) if f"eth{number}" not in used)
 
 
 def _leave_word(home: Home) -> None:

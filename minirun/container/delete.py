@@ -64,7 +64,7 @@ def forget_pending(home: Home) -> None:
         forget(home, record)
         return
     id_ranges.release(home)
-    if os.path.isdir(f"{home.store.state}/networks"):
+    if any(os.path.isdir(f"{home.store.state}/{name}") for name in ("networks", "ports")):
         from minirun.container import wiring
 
         wiring.release_all(home.store, home.id)
@@ -87,7 +87,8 @@ def forget_damaged(home: Home) -> None:
 
 def leave_networks(store: Store, record: Record) -> None:
     """Gives back addresses, ports and names; the interfaces went with the last process."""
-    if record.spec.endpoints:
+    # Without endpoints it is held on to where it was to be connected, and that was cut off.
+    if record.spec.endpoints or os.path.exists(store.container(record.id).netns):
         from minirun.container import wiring
 
         wiring.unwire(store, record.id, record.spec)

@@ -49,11 +49,13 @@ def execute(
     stdin: bool,
     output: bool,
     trace: Callable[[int, Step, Call, str, float], None] | None = None,
+    into: int = -1,
 ) -> Guest:
     """Starts ``spec.process`` in the container ``home``; it is a child of the caller.
 
     ``spec`` is the container's own, with another process, which gets our
-    ``stdin`` and our ``output`` (both) or /dev/null in their place. Raises
+    ``stdin`` and our ``output`` (both) or /dev/null in their place; ``into`` is a
+    descriptor that takes both outputs, whatever ours are. Raises
     Conflict when the container does not run, and what kept the program from starting.
     """
     pid = running_pid(home)
@@ -67,8 +69,8 @@ def execute(
         "channel to host": inits,
         "pidfd": process.pidfd_open(pid),
         "stdin": 0 if stdin else null,
-        "stdout": 1 if output else null,
-        "stderr": 2 if output else null,
+        "stdout": into if into >= 0 else 1 if output else null,
+        "stderr": into if into >= 0 else 2 if output else null,
     }
     walk = Walk(steps, HOST, results, trace)
     try:

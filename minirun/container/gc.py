@@ -121,11 +121,16 @@ def _sweep(home: Home) -> str:
 
 def _sweep_networks(store: Store) -> list[str]:
     """What containers that are gone still have of networks."""
+    done: list[str] = []
+    if os.path.isdir(f"{store.root}/cni/results"):
+        from minirun.container import cni_wiring
+
+        done = cni_wiring.sweep(store)
     if not any(os.path.isdir(f"{store.state}/{name}") for name in ("networks", "ports")):
-        return []
+        return done
     from minirun.container import wiring
 
-    return wiring.sweep(store, lambda id: is_held(store, id))
+    return done + wiring.sweep(store, lambda id: is_held(store, id))
 
 
 def _sweep_links(store: Store) -> list[str]:

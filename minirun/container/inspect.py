@@ -30,7 +30,7 @@ def inspect(home: Home) -> dict[str, Any]:
         "command": list(record.command),
         "labels": record.labels,
         "namespaces": _namespaces(pid),
-        "networks": [plain(endpoint) for endpoint in record.spec.endpoints] if pid else [],
+        "networks": _networks(home, record) if pid else [],
         "ports": [plain(port) for port in record.spec.ports] if pid else [],
         "cgroups": _cgroups(record, pid),
         "filesystem": _filesystem(record),
@@ -46,6 +46,16 @@ def inspect(home: Home) -> dict[str, Any]:
         "stop_timeout_seconds": record.stopTimeout,
         "spec": plain(record.spec),
     }
+
+
+def _networks(home: Home, record: Record) -> list[dict[str, Any]]:
+    """As the Spec has them; of a CNI network only the record of its plugins knows what came to be."""
+    found = list(record.spec.endpoints)
+    if any(each.driver == "cni" for each in found):
+        from minirun.container import cni_answer
+
+        found = [cni_answer.seen(home, each) if each.driver == "cni" else each for each in found]
+    return [plain(each) for each in found]
 
 
 def _state(home: Home, pid: int) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def become(
     arguments += [f"{name}={fd}" for name, fd in optional.items() if fd >= 0]
     if opened:
         arguments.append("start=2")
-    if record.interactive:
+    if record.interactive and not record.keepsStdin:
         arguments.append("stdin_once=1")
     if record.oomFile:
         arguments.append(f"oom={record.oomFile}")
@@ -124,9 +124,10 @@ def _after(home: Home, record: Record, lock: int) -> list[str]:
 
     One without a network may be given one while it runs (connect.py), which leaves word of it.
     """
-    always = record.remove or record.spec.endpoints
+    always = record.remove or record.spec.endpoints or record.pod
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    script = "import sys; sys.path.insert(0, sys.argv[1]); from minirun.container import after; after.main()"
+    layer = "pod" if record.pod else "container"
+    script = f"import sys; sys.path.insert(0, sys.argv[1]); from minirun.{layer} import after; after.main()"
     return [
         *([] if always else [f"when={CONNECTED}"]),
         "--",

@@ -17,9 +17,16 @@ from minirun.spec import Endpoint, Mount, Port
 from minirun.values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from minirun.container.options import Options
     from minirun.container.state import Home, Record
     from minirun.spec import Spec
+
+
+if TYPE_CHECKING:
+    #: From the container's addresses, without prefix length, to what the files are at first, by name.
+    FilesOf = Callable[[Sequence[str]], dict[str, str]]
 
 
 class Wired(Value):
@@ -39,17 +46,14 @@ def check(options: Options) -> None:
     etc_files.check_hostname(options.hostname, options.domainname)
 
 
-def unwired(home: Home, options: Options, owner: int) -> Wired:
+def unwired(home: Home, options: Options, owner: int, files_of: FilesOf | None = None) -> Wired:
     """For a container that is on no network of its own. ``owner`` is the host's id of its root."""
     check(options)
-    how, _, lender = options.network_mode.partition(":")
-    if how == "container":
-        place = home.store.find(lender).runtime
-        there = all(os.path.exists(f"{place}/{name}") for name in etc_files.NAMES)
-        return Wired(mounts=mounts(place, options) if there else ())
-    files = contents(options, home.id[:12])
+    if options.network_mode.startswith("container:"):
+        return Wired(mounts=mounts(home, options))
+    files = files_of(()) if files_of else contents(options, home.id[:12])
     etc_files.write(home.runtime, files, owner)
-    return Wired(mounts=mounts(home.runtime, options), files=files)
+    return Wired(mounts=mounts(home, options), files=files)
 
 
 def contents(options: Options, hostname: str, gateway: str = "") -> dict[str, str]:
@@ -76,14 +80,21 @@ def write_anew(home: Home, record: Record) -> None:
     if not record.files:
         return
     spec = record.spec
-    own = [address.partition("/")[0] for each in spec.endpoints for address in each.addresses]
+    lasting = [each for each in spec.endpoints if each.driver != "cni"]  # CNI's follow (cni_answer.py)
+    own = [address.partition("/")[0] for each in lasting for address in each.addresses]
     lines = etc_files.own_lines(spec.hostname, spec.domainname, own)
     files = {**record.files, "hosts": record.files["hosts"] + lines}
     etc_files.write(home.runtime, files, owner(spec))
 
 
-def mounts(directory: str, options: Options) -> tuple[Mount, ...]:
-    """The mounts of the files in ``directory``, but for those that -v brings itself."""
+def mounts(home: Home, options: Options) -> tuple[Mount, ...]:
+    """The mounts of the container's files, or of its lender's; not those that -v brings itself."""
+    how, _, lender = options.network_mode.partition(":")
+    directory = home.runtime
+    if how == "container":
+        directory = home.store.find(lender).runtime
+        if not all(os.path.exists(f"{directory}/{name}") for name in etc_files.NAMES):
+            return ()
     return etc_files.mounts(directory, [word.split(":")[1] for word in options.volume if ":" in word])
 
 

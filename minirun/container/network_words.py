@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from minirun.container.options import Options
+    from minirun.spec import Endpoint
 
 #: The network of a container that was not given one.
 USUAL = "minirun"
@@ -34,6 +35,16 @@ class Wish(Value):
     ip6: str = ""
     mac: str = ""
     aliases: tuple[str, ...] = ()
+
+    @property
+    def is_cni(self) -> bool:
+        """Whether plugins make the network, and not minirun."""
+        return self.network.startswith(CNI)
+
+
+def word(endpoint: Endpoint) -> str:
+    """What --network calls the network of an endpoint: no two networks have the same."""
+    return f"{CNI}{endpoint.network}" if endpoint.driver == "cni" else endpoint.network
 
 
 def is_mode(word: str) -> bool:
@@ -77,7 +88,7 @@ def _wish(word: str) -> Wish:
         if key == "alias":
             aliases.append(value)
         elif key in _ONCE and _ONCE[key] not in fields:
-            fields[_ONCE[key]] = value
+            fields[_ONCE[key]] = _mac_of(word, value) if key == "mac-address" else value
         else:
             raise _not_understood(word, f"{key!r} is said twice" if key in _ONCE else f"{key!r} is no key")
     name = fields.get("network", "")
@@ -94,6 +105,13 @@ def _pairs(word: str) -> Iterator[tuple[str, str]]:
         yield key.lower(), value
 
 
+def _mac_of(word: str, value: str) -> str:
+    try:
+        return mac(value)
+    except ValueError as error:
+        raise _not_understood(word, f"mac-address {value!r}: {error}") from error
+
+
 def _not_understood(word: str, why: str) -> UsageError:
     return UsageError(
         f"--network {word!r} is not understood",
@@ -105,3 +123,13 @@ def _not_understood(word: str, why: str) -> UsageError:
 def contradicting_modes(words: Sequence[str]) -> str:
     """The mode that does not stand alone; empty if all is well."""
     return next((word for word in words if is_mode(word)), "") if len(words) > 1 else ""
+
+
+def mac(text: str) -> str:
+    """A hardware address of one interface, in lower case."""
+    parts = text.lower().replace("-", ":").split(":")
+    if len(parts) != 6 or not all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts):
+        raise ValueError("it is not six bytes in hexadecimal")
+    if int(parts[0], 16) & 1:
+        raise ValueError("it is a group's: the lowest bit of the first byte is set")
+    return ":".join(parts)

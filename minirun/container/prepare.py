@@ -22,6 +22,9 @@ from minirun.isolation.cgroups.layout import layout
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from minirun.container.name_files import FilesOf
     from minirun.image.config import Image
     from minirun.isolation.cgroups.layout import Layout
     from minirun.spec import Spec
@@ -63,14 +66,27 @@ class Prepared:
         delete.forget_pending(self.home)
 
 
-def prepare(store: Store, options: Options) -> Prepared:
-    """Takes a place for the container and writes its record. Raises what is wrong with the wish."""
-    image = images.resolve(store.root, options.image)
-    check_platform(image)
+def prepare(
+    store: Store,
+    options: Options,
+    image: Image | None = None,
+    adapt: Callable[[Record], Record] | None = None,
+    files_of: FilesOf | None = None,
+) -> Prepared:
+    """Takes a place for the container and writes its record. Raises what is wrong with the wish.
+
+    ``image`` is for one that is not in the store (a pod's sandbox has none);
+    ``adapt`` has the last word on the record, for what no flag can say, and
+    ``files_of`` on /etc/hosts and its like.
+    """
+    if image is None:
+        image = images.resolve(store.root, options.image)
+        check_platform(image)
     home, lock = _reserve(store)
     prepared = Prepared(home, lock)
     try:
-        prepared.record = _record(home, options, image)
+        record = _record(home, options, image, files_of)
+        prepared.record = adapt(record) if adapt else record
     except BaseException:
         prepared.clear()
         lock.release()
@@ -102,17 +118,17 @@ def _reserve(store: Store) -> tuple[Home, Lock]:
     return home, lock
 
 
-def _record(home: Home, options: Options, image: Image) -> Record:
+def _record(home: Home, options: Options, image: Image, files_of: FilesOf | None) -> Record:
     name = _take_name(home, options)
     own_ids = options.userns in ("private", "auto")
     lent = specify.lend(home, image.layers, options.init, id_ranges.take(home) if own_ids else 0)
     check(options)
     if options.network_mode:
-        wired = name_files.unwired(home, options, lent.first_id)
+        wired = name_files.unwired(home, options, lent.first_id, files_of)
     else:
         from minirun.container import wiring
 
-        wired = wiring.wire(home, name, options, image.config, lent.first_id)
+        wired = wiring.wire(home, name, options, image.config, lent.first_id, files_of)
     spec = specify.spec_of(
         options, image.config, home.id, lent, lambda other: pid_of(home.store, other), wired
     )

@@ -75,7 +75,7 @@ def plan_of(home: Home, record: Record) -> list[Step]:
     if record.spec.endpoints:
         from minirun.container import wiring
 
-        wired = wiring.wiring_of(home.store, record.spec)
+        wired = wiring.wiring_of(home, record)
     return plan(record.spec, layout(), f"{home.store.root}/seccomp", wired)
 
 

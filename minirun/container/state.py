@@ -15,6 +15,7 @@ Layer ``container``. Two directories per container, no daemon, no database:
         started              when the gate was opened, written by the monitor
         connected            it was given a network while it ran (connect.py)
         attach.sock          where clients meet the monitor
+        netns                its network namespace, if it is on one of CNI's
     ROOT/names/NAME          a symbolic link whose text is the ID (names.py)
     ROOT/ids/FIRST           another: a lent range of user ids (id_ranges.py)
 
@@ -53,10 +54,14 @@ class Record(Value):
     remove: bool = False
     """--rm: it goes when it ends."""
     interactive: bool = False
+    keepsStdin: bool = False
+    """The end of a client's input is not the end of the program's: another one may come."""
     detached: bool = False
     stopSignal: int = 15
     stopTimeout: int = 10
     """Seconds between the stop signal and SIGKILL."""
+    pod: str = ""
+    """The uid of the pod that it belongs to; its end is the pod's affair then."""
     files: dict[str, str] = {}
     """/etc/hosts and its like as they were at first, by name (name_files.py)."""
     lenders: dict[str, str] = {}
@@ -158,6 +163,11 @@ class Home(Value):
     def runtime(self) -> str:
         """What does not."""
         return f"{self.store.state}/containers/{self.id}"
+
+    @property
+    def netns(self) -> str:
+        """Where its network namespace is held on to, for the plugins of CNI (cni_wiring.py)."""
+        return f"{self.runtime}/netns"
 
     def exists(self) -> bool:
         """Whether its creation came to an end, and its removal did not."""

@@ -14,11 +14,13 @@ by those that have a network only; read ``network/__init__.py`` next.
 
 from __future__ import annotations
 
+import os
+
 from minirun.container import etc_files, name_files, network_words
 from minirun.container.name_files import Wired
-from minirun.errors import MinirunError, NotFound
+from minirun.errors import MinirunError
 from minirun.linux import netlink_route
-from minirun.network import addresses, bridge, names, networks, ports, published
+from minirun.network import addresses, bridge, names, networks, ports
 from minirun.network.attach import Wiring
 from minirun.spec import Endpoint, Port, Spec
 from minirun.values import TYPE_CHECKING, replace
@@ -26,6 +28,7 @@ from minirun.values import TYPE_CHECKING, replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from minirun.container.name_files import FilesOf
     from minirun.container.network_words import Wish
     from minirun.container.options import Options
     from minirun.container.state import Home, Record, Store
@@ -33,9 +36,18 @@ if TYPE_CHECKING:
     from minirun.network.networks import Network
 
 
-def wire(home: Home, name: str, options: Options, image: ImageConfig, owner: int = 0) -> Wired:
+def wire(
+    home: Home,
+    name: str,
+    options: Options,
+    image: ImageConfig,
+    owner: int = 0,
+    files_of: FilesOf | None = None,
+) -> Wired:
     """Takes what ``options`` ask for, all of it or nothing. ``owner`` is the host's id of its root.
 
+    ``files_of`` says what /etc/hosts and its like shall be, where that is not a
+    plain container's: a pod goes by its hostname alone.
     Raises NotFound for a network that is not there, Conflict for what somebody
     else has, UsageError for words that make no sense.
     """
@@ -47,30 +59,57 @@ def wire(home: Home, name: str, options: Options, image: ImageConfig, owner: int
         names.check_name(alias, "--network-alias")
     store = home.store
     asked = _asked_ports(options, image)
-    networks_ = [network_of(store.root, wish.network) for wish in wishes]
+    networks_ = [None if wish.is_cni else network_of(store.root, wish.network) for wish in wishes]
+    if networks_[0]:
+        ports.check_published(networks_[0], asked)
     try:
         endpoints = tuple(
-            endpoint(home, network, wish, number)
+            endpoint(home, network, wish, number) if network else of_cni(wish, number, options)
             for number, (network, wish) in enumerate(zip(networks_, wishes, strict=True))
         )
-        taken = ports.claim(store.state, asked, home.id)
-        gateway = next((one for each in endpoints for one in each.gateways), "")
-        files = name_files.contents(options, hostname, gateway)
-        etc_files.write(home.runtime, _with_own(files, options, endpoints), owner)
-        for each in endpoints:
-            join(home, each, (name, hostname, home.id[:12], *each.aliases))
+        taken = _claimed(home, endpoints, asked)
+        own = _own(endpoints)
+        if len(own) < len(endpoints):
+            _check_cni(home.id, endpoints, taken)
+        gateway = next((one for each in own for one in each.gateways), "")
+        if not gateway and len(own) < len(endpoints):
+            gateway = etc_files.HOST_GATEWAY  # the plugins will tell (cni_answer.py)
+        called = (hostname, home.id[:12]) if files_of else (name, hostname, home.id[:12])
+        if files_of:
+            files = files_of([address.partition("/")[0] for each in own for address in each.addresses])
+        else:
+            files = name_files.contents(options, hostname, gateway)
+        etc_files.write(home.runtime, _with_own(files, options, own), owner)
+        for each in own:
+            join(home, each, (*called, *each.aliases))
     except BaseException:
         release_all(store, home.id)
         raise
-    return Wired(
-        endpoints=endpoints, ports=taken, mounts=name_files.mounts(home.runtime, options), files=files
-    )
+    return Wired(endpoints=endpoints, ports=taken, mounts=name_files.mounts(home, options), files=files)
 
 
 def _with_own(files: dict[str, str], options: Options, endpoints: Sequence[Endpoint]) -> dict[str, str]:
     own = [address.partition("/")[0] for each in endpoints for address in each.addresses]
     lines = etc_files.own_lines(options.hostname, options.domainname, own)
     return {**files, "hosts": files["hosts"] + lines}
+
+
+def _own(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+    """Those on networks of minirun's; what there is to do for the others is in cni_wiring.py."""
+    return [each for each in endpoints if each.driver != "cni"]
+
+
+def of_cni(wish: Wish, number: int, options: Options) -> Endpoint:
+    """What ``wish`` asks of a network of CNI's; nothing is taken. Raises NotFound."""
+    from minirun.container import cni_wiring
+
+    return cni_wiring.endpoint(wish, number, cni_wiring.resolver_of(options))
+
+
+def _check_cni(id: str, endpoints: Sequence[Endpoint], taken: Sequence[Port]) -> None:
+    from minirun.container import cni_wiring
+
+    cni_wiring.check(id, endpoints, taken)
 
 
 def network_of(root: str, name: str) -> Network:
@@ -96,11 +135,21 @@ def endpoint(home: Home, network: Network, wish: Wish, number: int, way_out: boo
         interface=f"eth{number}",
         host_interface="" if network.driver == "macvlan" else host_interface(id, number),
         mac=wish.mac or bridge.mac_of(given[0]),
-        mtu=network.mtu or netlink_route.default_mtu(),
+        mtu=network.mtu or _mtu(network),
         addresses=given,
         gateways=tuple(subnet.gateway for subnet in network.subnets if leads_out and subnet.gateway),
         aliases=wish.aliases,
     )
+
+
+def _mtu(network: Network) -> int:
+    """The uplink's; of a macvlan its parent's, which it may not exceed."""
+    index = netlink_route.index(network.bridge) if network.driver == "macvlan" else 0
+    if not index:
+        return netlink_route.default_mtu()
+    from minirun.linux.netlink_listing import link
+
+    return link(index).mtu
 
 
 def host_interface(id: str, number: int) -> str:
@@ -117,44 +166,65 @@ def _asked_ports(options: Options, image: ImageConfig) -> list[Port]:
     return asked
 
 
+def _claimed(home: Home, endpoints: Sequence[Endpoint], asked: Sequence[Port]) -> tuple[Port, ...]:
+    """The ports, which lead to the first network's addresses; a plugin of CNI's publishes by itself."""
+    addresses = endpoints[0].addresses if endpoints and endpoints[0].driver != "cni" else ()
+    return ports.claim(home.store.state, asked, home.id, addresses)
+
+
 def join(home: Home, endpoint: Endpoint, called: Sequence[str]) -> None:
     """Makes the container known on the endpoint's network as each of ``called``."""
     member = names.Member(
         id=home.id,
-        names=tuple(dict.fromkeys(called)),
+        names=tuple(dict.fromkeys(filter(None, called))),  # --uts host has no hostname of its own
         addresses=tuple(address.partition("/")[0] for address in endpoint.addresses),
         hosts_file=f"{home.runtime}/hosts",
     )
     names.join(home.store.state, endpoint.network, member)
 
 
-def wiring_of(store: Store, spec: Spec) -> Wiring:
+def wiring_of(home: Home, record: Record) -> Wiring:
     """What the plan needs beside the Spec. Raises NotFound for a network that was removed."""
-    found = tuple(networks.load(store.root, endpoint.network) for endpoint in spec.endpoints)
-    return Wiring(state=store.state, networks=found)
+    store, spec = home.store, record.spec
+    found = tuple(
+        None if endpoint.driver == "cni" else networks.load(store.root, endpoint.network)
+        for endpoint in spec.endpoints
+    )
+    if None not in found:
+        return Wiring(state=store.state, networks=found)
+    from minirun.container import cni_answer, cni_wiring
+
+    steps = cni_wiring.steps(cni_answer.guest_of(home, record), spec.endpoints, spec.ports)
+    return Wiring(state=store.state, networks=found, steps=steps)
 
 
 def unwire(store: Store, id: str, spec: Spec) -> None:
     """Gives everything back that the container ``id`` has of its networks; gone already is fine."""
-    if spec.ports:
-        plain = [address.partition("/")[0] for address in spec.endpoints[0].addresses]
-        try:
-            published.unpublish(spec.ports, plain)
-        except OSError:
-            pass  # the table is gone, and its elements with it
-    for endpoint in spec.endpoints:
+    own = _own(spec.endpoints)
+    is_led = bool(spec.ports) and spec.endpoints[0] in own
+    if is_led:  # first: what leads to its address must not lead to who has that next
+        ports.release(store.state, id, spec.ports)
+    for endpoint in own:
         names.leave(store.state, endpoint.network, id)
         addresses.release(store.state, endpoint.network, id)
-    if spec.ports:
+    if len(own) < len(spec.endpoints) or os.path.exists(store.container(id).netns):
+        from minirun.container import cni_wiring
+
+        cni_wiring.leave(store, id)
+    if spec.ports and not is_led:  # last: it is a plugin that leads them, until it has left
         ports.release(store.state, id, spec.ports)
 
 
 def release_all(store: Store, id: str) -> None:
     """The same for a container of which nothing is known but its id."""
+    if os.path.exists(store.container(id).netns):
+        from minirun.container import cni_wiring
+
+        cni_wiring.leave(store, id)
+    ports.release(store.state, id)
     for network in networks.networks(store.root):
         names.leave(store.state, network.name, id)
     addresses.release_all(store.state, id)
-    ports.release(store.state, id)
 
 
 def rewire(home: Home, record: Record) -> Record:
@@ -165,12 +235,19 @@ def rewire(home: Home, record: Record) -> Record:
     """
     store, spec = home.store, record.spec
     unwire(store, home.id, spec)
+    own = _own(spec.endpoints)
+    if len(own) < len(spec.endpoints):
+        from minirun.container import cni_wiring
+
+        cni_wiring.ready_again(store, home.id, spec)
     try:
-        endpoints = tuple(_taken_again(store, home.id, endpoint) for endpoint in spec.endpoints)
-        ports.claim(store.state, spec.ports, home.id)
+        endpoints = tuple(
+            _taken_again(store, home.id, each) if each in own else each for each in spec.endpoints
+        )
+        _claimed(home, endpoints, spec.ports)
         record = replace(record, spec=replace(spec, endpoints=endpoints))
         name_files.write_anew(home, record)
-        for endpoint in endpoints:
+        for endpoint in _own(endpoints):
             join(home, endpoint, (record.name, spec.hostname, home.id[:12], *endpoint.aliases))
     except BaseException:
         release_all(store, home.id)
@@ -201,45 +278,3 @@ def sweep(store: Store, is_held: Callable[[str], bool]) -> list[str]:
             release_all(store, id)
             done.append(f"released addresses, ports and names of {id[:12]}")
     return done
-
-
-def pretended(root: str, options: Options, id: str) -> tuple[Wired, Wiring]:
-    """What ``explain`` shows, without taking anything: the first address of each network."""
-    wishes = network_words.wishes(options)
-    found = tuple(_perhaps(root, wish.network) for wish in wishes)
-    endpoints = tuple(
-        _pretended(network, wish, id, number)
-        for number, (network, wish) in enumerate(zip(found, wishes, strict=True))
-    )
-    asked = tuple(port for word in options.publish for port in ports.parse(word))
-    return Wired(endpoints=endpoints, ports=asked), Wiring(state="", networks=found)
-
-
-def _perhaps(root: str, name: str) -> Network:
-    """The network, or the default one as it would be made."""
-    try:
-        return networks.find(root, name)
-    except NotFound:
-        if name != networks.DEFAULT:
-            raise
-        subnet = networks.Subnet(cidr="10.87.0.0/16", gateway="10.87.0.1")
-        return networks.Network(name=name, id="", bridge="minirun0", subnets=(subnet,))
-
-
-def _pretended(network: Network, wish: Wish, id: str, number: int) -> Endpoint:
-    given = tuple(
-        f"{subnet.gateway.rpartition(mark)[0]}{mark}2/{subnet.cidr.rpartition('/')[2]}"
-        for subnet in network.subnets
-        for mark in (":" if ":" in subnet.gateway else ".",)
-    )
-    return Endpoint(
-        network=network.name,
-        driver=network.driver,
-        bridge=network.bridge,
-        interface=f"eth{number}",
-        host_interface=host_interface(id, number),
-        mac=wish.mac or bridge.mac_of(given[0]),
-        mtu=network.mtu or 1500,
-        addresses=given,
-        gateways=() if network.internal else tuple(subnet.gateway for subnet in network.subnets),
-    )

@@ -70,6 +70,24 @@ def _change(call: Callable[[int, int, int], None], number: int) -> None:
         raise
 
 
+def own_files_as(uid: int, gid: int) -> None:
+    """Files that this process makes from now on belong to ``uid`` and ``gid``; it stays who it is.
+
+    setfsuid(2) takes away the capabilities to do with files where it leaves 0: they
+    are switched on again. Raises PermissionError.
+    """
+    from minirun.linux import capability
+    from minirun.linux.libc import libc
+
+    effective, permitted, inheritable = capability.capget()
+    # Neither says whether it worked; asked with an id that nobody has, each tells the one of now.
+    libc.setfsgid(gid)
+    libc.setfsuid(uid)
+    if (libc.setfsuid(-1), libc.setfsgid(-1)) != (uid, gid):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+    capability.capset(effective, permitted, inheritable)
+
+
 def ids() -> dict[str, str]:
     """The lines Uid and Gid of /proc/self/status, asked without /proc."""
     uids, gids = os.getresuid(), os.getresgid()

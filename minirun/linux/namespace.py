@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 
+from minirun.linux import mount
 from minirun.linux.flags import Flags
 from minirun.linux.libc import checked, libc
+from minirun.linux.mount import MountFlag, UmountFlag
 from minirun.steps import syscall
 
 
@@ -65,6 +67,35 @@ def open_namespace(path: str) -> int:
 def join_process(pidfd: int, flags: CloneFlag) -> None:
     """Moves the caller into several namespaces of a process at once (Linux 5.8), or into an open one."""
     checked(libc.setns(pidfd, int(flags)))
+
+
+@syscall("mount", show=lambda source, path: f'mount("{source}", "{path}", NULL, MS_BIND, NULL)')
+def keep(source: str, path: str) -> None:
+    """Binds the namespace's file ``source`` to ``path``, which is made: without a process it lives on.
+
+    It has the same name for whoever works with it, too, as long as the mount is there.
+    """
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o400))
+    mount.mount(source, path, None, MountFlag.BIND, None)
+
+
+@syscall("umount2", show=lambda path: f'umount2("{path}", MNT_DETACH)')
+def let_go(path: str) -> None:
+    """Takes ``keep`` back, and removes the file; gone already is fine."""
+    if is_kept(path):
+        mount.umount2(path, UmountFlag.MNT_DETACH | UmountFlag.UMOUNT_NOFOLLOW)
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def is_kept(path: str) -> bool:
+    """Whether a namespace is bound to ``path``: then it is a file of nsfs's, not of its directory's."""
+    try:
+        return os.stat(path).st_dev != os.stat(os.path.dirname(path)).st_dev
+    except FileNotFoundError:
+        return False
 
 
 @syscall("unshare")

@@ -183,12 +183,15 @@ def add_address(name: str, address: str) -> bool:
 @syscall(
     "sendmsg",
     "rtnetlink(7)",
-    show=lambda destination, gateway, name: _show(
-        "RTM_NEWROUTE", f'{destination}{" via " + gateway if gateway else ""}, dev "{name}"'
+    show=lambda destination, gateway, name, instead=False: _show(
+        "RTM_NEWROUTE",
+        f'{destination}{" via " + gateway if gateway else ""}, dev "{name}"{", NLM_F_REPLACE" * instead}',
     ),
 )
-def add_route(destination: str, gateway: str, name: str) -> bool:
-    """Adds a route to ``destination`` (a CIDR, or "default"); False if it is there.
+def add_route(destination: str, gateway: str, name: str, instead: bool = False) -> bool:
+    """Adds a route to ``destination`` (a CIDR, or "default"); False if one is there.
+
+    With ``instead`` it takes that one's place.
 
     No ``gateway`` means that who is there answers on the link itself; "default"
     then is that of IPv4. Raises OSError, ValueError.
@@ -202,7 +205,11 @@ def add_route(destination: str, gateway: str, name: str) -> bool:
     )
     body += attribute(listing.RTA_DST, raw) if prefix else b""
     body += attribute(listing.RTA_GATEWAY, _socket.inet_pton(family, gateway)) if gateway else b""
-    return _unless_there(_NEWROUTE, body + number(listing.RTA_OIF, _existing(name)), name)
+    body += number(listing.RTA_OIF, _existing(name))
+    if instead:
+        _change(_NEWROUTE, MessageFlag.CREATE | MessageFlag.REPLACE, body, name)
+        return True
+    return _unless_there(_NEWROUTE, body, name)
 
 
 def index(name: str) -> int:

@@ -12,7 +12,8 @@ the world to it and back. In reading order:
     addresses.py   who has which address
     attach.py      the cable: the steps of a container's start
     table.py       the one nftables table: NAT, published ports, walls between networks
-    ports.py       what -p means
+    ports.py       what -p means, and who has which port
+    forwarding.py  whose other rules are in a packet's way
     names.py       /etc/hosts and /etc/resolv.conf
     cni/           the same by plugins of others
     map/           who is wired to whom, read back from the kernel

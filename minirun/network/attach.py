@@ -30,13 +30,18 @@ class Wiring(Value):
 
     state: str = ""
     """minirun's directory for what a reboot may take."""
-    networks: tuple[Network, ...] = ()
-    """As many as the Spec has endpoints, in their order."""
+    networks: tuple[Network | None, ...] = ()
+    """As many as the Spec has endpoints, in their order; None for one of CNI's."""
+    steps: dict[str, tuple[Step, ...]] = {}
+    """By interface, what there is to do for those (container/cni_wiring.py)."""
 
 
 def host_steps(spec: Spec, wiring: Wiring) -> Iterator[Step]:
     """After the birth of the container's first process: what can be done from outside only."""
     for endpoint, network in zip(spec.endpoints, wiring.networks, strict=True):
+        if network is None:
+            yield from wiring.steps[endpoint.interface]
+            continue
         yield Step(
             f"make sure of the network {network.name}",
             Call(bridge.ensure, network, wiring.state),
@@ -45,7 +50,7 @@ def host_steps(spec: Spec, wiring: Wiring) -> Iterator[Step]:
             chapter="08",
         )
         yield _cable(endpoint)
-    if spec.ports:
+    if spec.ports and spec.endpoints[0].driver != "cni":
         addresses = _plain(spec.endpoints)
         yield Step(
             "publish its ports",
@@ -98,7 +103,10 @@ def _cable(endpoint: Endpoint) -> Step:
 def init_steps(spec: Spec) -> Iterator[Step]:
     """In the container's own network namespace, once the cable is there."""
     routed: set[bool] = set()
-    for endpoint in spec.endpoints:
+    foreign = [number for number, endpoint in enumerate(spec.endpoints) if endpoint.driver == "cni"]
+    for number, endpoint in enumerate(spec.endpoints):
+        if number in foreign:
+            continue  # the plugins did all of it from outside
         yield Step(
             f"give {endpoint.interface} its addresses",
             *(Call(route.add_address, endpoint.interface, address) for address in endpoint.addresses),
@@ -116,9 +124,11 @@ def init_steps(spec: Spec) -> Iterator[Step]:
             if version6 in routed:
                 continue  # the first network has the way out
             routed.add(version6)
+            # The first network has it, also where the plugins of a later one have made their own already.
+            instead = [True] if any(other > number for other in foreign) else []
             yield Step(
                 f"go out by {gateway}",
-                Call(route.add_route, "default", gateway, endpoint.interface),
+                Call(route.add_route, "default", gateway, endpoint.interface, *instead),
                 why="whatever is not on the bridge is handed to the host, which passes it on",
                 chapter="08",
             )

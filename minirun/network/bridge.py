@@ -26,7 +26,7 @@ from minirun.errors import Conflict, MinirunError, NotFound, Unsupported
 from minirun.linux import netlink_nftables as nftables
 from minirun.linux import netlink_route as route
 from minirun.linux import procfs
-from minirun.network import table
+from minirun.network import ports, table
 from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING, plain, revive
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from minirun.network.networks import Network
 
 #: Below the state directory: what has been set, and was not said yet.
-NEWS = "networks/.news"
+NEWS = "networks.news"
 _NAMESPACE = "/proc/self/ns/net"
 _LONGEST_ALIAS = 200  # IFALIASZ is 256 bytes
 
@@ -97,11 +97,12 @@ def _make(network: Network, state: str) -> None:
         # For people (`ip link`), and for the tests: whose it is. More than the kernel takes is cut.
         route.set_alias(network.bridge, f"{state}/networks/{network.name}"[:_LONGEST_ALIAS])
         _set_up(network)
-        is_new = table.ensure()
+        table.ensure()
         _tell(table.add_network(network.bridge, cidrs, network.internal), state)
-        _note(network, state)
-        if is_new:
-            _add_others(network, state)
+        os.makedirs(f"{state}/networks", exist_ok=True)
+        _add_others(network, state)
+        ports.restore(state)
+        _note(network, state)  # last: whoever is killed before leaves the work to the next start
     except (MinirunError, OSError):
         if made:
             _try_to_unmake(network)
@@ -111,6 +112,7 @@ def _make(network: Network, state: str) -> None:
 def _tell(done: tuple[str, ...], state: str) -> None:
     """Leaves word of what was set for the whole machine: ``news`` has it said to the user."""
     if done:
+        os.makedirs(state, 0o711, exist_ok=True)  # `network create` may be the first of all
         with open(f"{state}/{NEWS}", "a") as file:
             file.write("".join(f"{line}\n" for line in done))
 
@@ -155,7 +157,8 @@ def _set_up(network: Network) -> None:
 def _unmake(network: Network) -> None:
     if _is_ours(network):
         route.delete_link(network.bridge)
-    table.remove_network(network.bridge, [subnet.cidr for subnet in network.subnets], network.internal)
+    if not route.index(network.bridge):  # or it is another's, and so is what the table knows of it
+        table.remove_network(network.bridge, [subnet.cidr for subnet in network.subnets], network.internal)
     if nftables.find_table(table.TABLE) and not nftables.dump_elements(table.TABLE, "bridges"):
         table.remove()  # no network of anybody's is left
 
@@ -181,7 +184,7 @@ def _try_to_unmake(network: Network) -> None:
 
 def _is_ready(network: Network, state: str) -> bool:
     noted = _noted(_marker(network, state))
-    return bool(noted) and noted[0] == _facts(network)
+    return bool(noted) and noted[0] == _facts(network) and table.knows(network.bridge)
 
 
 def _noted(path: str) -> list[str]:

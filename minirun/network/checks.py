@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DRIVERS = ("bridge", "macvlan")
 
 
-def check_driver(driver: str, parent: str, bridge: str) -> None:
+def check_driver(driver: str, parent: str, bridge: str, mtu: int) -> None:
     """A driver that there is, with what it needs: a parent, or maybe a name for the bridge.
 
     Raises Unsupported, UsageError, InvalidInput, NotFound, Conflict.
@@ -32,7 +32,7 @@ def check_driver(driver: str, parent: str, bridge: str) -> None:
     if driver == "macvlan" and bridge:
         raise UsageError("a macvlan has no bridge", "it sits on its parent", "give -o parent= instead")
     if driver == "macvlan":
-        host.check_parent(parent)
+        host.check_parent(parent, mtu)
     elif bridge:
         host.check_new_interface(bridge)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _DEFAULT_BRIDGE = "minirun0"
+_LOOPBACK = 1  # LOOPBACK_IFINDEX: the first interface of every network namespace
 _LONGEST_INTERFACE = 15  # IFNAMSIZ without the zero byte, netdevice(7)
 
 
@@ -67,8 +68,11 @@ def check_new_interface(name: str) -> None:
         )
 
 
-def check_parent(name: str) -> None:
-    """Raises UsageError, InvalidInput or NotFound unless ``name`` can be a macvlan's parent."""
+def check_parent(name: str, mtu: int) -> None:
+    """Raises UsageError, InvalidInput, NotFound or Conflict unless ``name`` can be a macvlan's parent.
+
+    For packets of ``mtu`` bytes; 0 is as large as the parent's.
+    """
     if not name:
         raise UsageError(
             "a macvlan needs a parent",
@@ -81,6 +85,26 @@ def check_parent(name: str) -> None:
             f"there is no interface {name}",
             "a macvlan sits on one of the host's",
             "ip link lists what there is",
+        )
+    parent = listing.link(index(name))
+    if parent.index == _LOOPBACK:
+        raise UsageError(
+            f"{name} cannot be a macvlan's parent",
+            "it is the loopback, and there are no neighbours",
+            "give -o parent= an interface that has some",
+        )
+    if parent.master:
+        owner = next((link.name for link in listing.links() if link.index == parent.master), "another")
+        raise Conflict(
+            f"{name} cannot be a macvlan's parent",
+            f"it is a port of {owner}, which gets all that it receives",
+            f"give -o parent={owner}, or take {name} out: ip link set {name} nomaster",
+        )
+    if mtu > parent.mtu:
+        raise InvalidInput(
+            f"{mtu} bytes cannot be the MTU",
+            f"its parent {name} passes on {parent.mtu}",
+            "choose a smaller --mtu, or leave it out",
         )
 
 

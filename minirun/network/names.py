@@ -90,13 +90,15 @@ def members(state: str, network: str) -> list[Member]:
 def hosts_lines(network: str, member: Member) -> list[bytes]:
     """The lines for ``member``: ``10.88.0.3<TAB>web web.minirun abcdef123456``.
 
-    Every name but the short id has a form with the network's domain, too.
+    Every name but the short id has a form with the network's domain, too; that of
+    ``cni:pods`` is pods.
     """
+    domain = network.rpartition(":")[2]
     names: dict[str, None] = {}
     for name in member.names:
         names[name] = None
         if name != member.id[:12]:
-            names[f"{name}.{network}"] = None
+            names[f"{name}.{domain}"] = None
     return [line for address in member.addresses for line in _wrapped(address, list(names))]
 
 

@@ -147,7 +147,7 @@ def create(
     from minirun.network import subnets as choice
 
     check_name(name)
-    checks.check_driver(driver, parent, bridge)
+    checks.check_driver(driver, parent, bridge, mtu)
     asked = choice.given(subnets, gateways, ip_range)
     families = checks.families(driver, {choice.version(subnet.cidr) for subnet in asked}, ipv4, ipv6)
     checks.check_mtu(mtu, families)
@@ -216,16 +216,19 @@ def used_by(state: str, name: str) -> list[str]:
 
 def check_name(name: str) -> None:
     """Raises InvalidInput unless ``name`` is one that docker would take, and no word of --network."""
-    plain_name = name.replace("_", "").replace(".", "").replace("-", "")
-    why = ""
-    if name in _RESERVED:
-        why = "that word means something else behind --network"
-    elif not (name.isascii() and plain_name.isalnum() and name[0].isalnum()):
-        why = "a name is a letter or digit, then letters, digits, '_', '.' or '-'"
-    elif len(name) > _LONGEST_NAME:
-        why = f"it has more than {_LONGEST_NAME} characters, and is a part of domain names"
-    if why:
+    if why := _flaw(name):
         raise InvalidInput(f"'{name}' cannot be a network's name", why, "choose another name")
+
+
+def _flaw(name: str) -> str:
+    plain_name = name.replace("_", "").replace(".", "").replace("-", "")
+    if name in _RESERVED:
+        return "that word means something else behind --network"
+    if not (name.isascii() and plain_name.isalnum() and name[0].isalnum()):
+        return "a name is a letter or digit, then letters, digits, '_', '.' or '-'"
+    if len(name) > _LONGEST_NAME:
+        return f"it has more than {_LONGEST_NAME} characters, and is a part of domain names"
+    return ""
 
 
 def _path(root: str, name: str) -> str:
@@ -250,7 +253,8 @@ def _unknown(name: str) -> NotFound:
     return NotFound(
         f"no such network: {name}",
         "neither a name nor the beginning of an id",
-        f"minirun network ls lists them all; minirun network create {name} makes it",
+        "minirun network ls lists them all"
+        + ("" if _flaw(name) else f"; minirun network create {name} makes it"),
     )
 
 

@@ -17,16 +17,18 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
-from minirun.errors import UsageError
+from minirun.errors import Unsupported, UsageError
 from minirun.spec import Port
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 
-_EXAMPLES = "for example 8080:80, 127.0.0.1:8080:80, [::1]:8080:80, 53:53/udp or 8000-8010:8000-8010"
+#: How an address of several begins, of IPv4 and of IPv6: multicast, broadcast, nobody's (RFC 1112, 4291).
+_MANY = (range(224, 256), range(255, 256))
+_EXAMPLES = "for example 8080:80, 127.0.0.1:8080:80, [2001:db8::1]:8080:80, 53:53/udp or 8000-8010:8000-8010"
 
 
 def parse(text: str) -> tuple[Port, ...]:
-    """The ports that ``-p TEXT`` asks for. Raises UsageError.
+    """The ports that ``-p TEXT`` asks for. Raises UsageError, Unsupported.
 
     A ``host_port`` of 0 is to be chosen, one with a ``host_port_end`` out of a range.
     """
@@ -39,6 +41,7 @@ def parse(text: str) -> tuple[Port, ...]:
         lowest, highest = _range(of_host, said, "the host's")
     if address:
         address = _address(address, said)
+        check_address(address, f"{of_host}:{rest}")
     if first == last and lowest != highest:
         return (
             Port(
@@ -63,6 +66,24 @@ def expose(text: str) -> tuple[Port, ...]:
     protocol, inside = _protocol(text, said)
     first, last = _range(inside, said, "the container's")
     return tuple(Port(protocol=protocol, port=port) for port in range(first, last + 1))
+
+
+def check_address(address: str, ports: str) -> None:
+    """Raises Unsupported for an address from which no packet can be led to a container."""
+    first = inet_pton(AF_INET6 if ":" in address else AF_INET, address)[0] if address else 0
+    if address == "::1":
+        why = "the kernel drops packets to ::1 that did not come by the loopback interface"
+        remedy = f"publish it on the other loopback: -p 127.0.0.1:{ports}"
+    elif address.startswith("fe80:"):
+        why = "a link-local address is one of an interface, and -p names none"
+        remedy = f"publish it on a global address, or on every one: -p [::]:{ports}"
+    elif first in _MANY[":" in address]:
+        why = "what is sent to it is for several hosts"
+        remedy = f"publish it on an address of this host's, or on every one: -p {ports}"
+    else:
+        return
+    shown_address = f"[{address}]" if ":" in address else address
+    raise Unsupported(f"cannot publish {shown_address}:{ports}", why, remedy)
 
 
 def shown(port: Port) -> str:

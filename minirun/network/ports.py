@@ -1,51 +1,80 @@
 """Ports of the host's, one container each: chosen, taken, given back.
 
-Layer ``network``. A published port is a link STATE/ports/PROTOCOL-ADDRESS-PORT
-whose text is the container's id; the address is ``any`` where none was given.
-symlink(2) makes it or refuses in one step. Yet ``any`` and 127.0.0.1 stand in
-each other's way under two names, so who takes or gives back holds a flock(2) on
-the directory. A process of the host's is not in there: bind(2) tells whether
-one has the port. ``port_words.py`` has what -p says, ``table.py`` makes the
-kernel do it, and ``listeners.py`` finds the process that was first.
+Layer ``network``. A published port is a link below STATE/ports (``port_links.py``),
+which only one can make. Yet ``any`` and 127.0.0.1 stand in each other's way under
+two names, so who takes or gives back locks the directory. A process of the host's
+is not in there: ``listeners.py`` asks bind(2) whether one has the port. A link
+also says where the port leads: when somebody has flushed the host's rules, that
+is published again. ``port_words.py`` has what -p says, and ``published.py`` makes
+the kernel do it.
 """
 
 from __future__ import annotations
 
-import _socket
 import errno
-import fcntl
 import os
 
-from minirun.errors import Conflict, MinirunError, NotFound, Unsupported, reason
+from minirun.errors import Conflict, UsageError
+from minirun.network import port_links as links
+from minirun.network import published
 from minirun.network.port_words import expose, host_side, line, parse, shown
 from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from minirun.network.networks import Network
     from minirun.spec import Port
 
-__all__ = ["claim", "expose", "line", "owners", "parse", "release", "shown"]
+__all__ = [
+    "check_published",
+    "claim",
+    "expose",
+    "line",
+    "owners",
+    "parse",
+    "release",
+    "restore",
+    "shown",
+]
 
 #: Where a free one is taken from: the dynamic ports of RFC 6335, as docker has it.
 DYNAMIC = range(49153, 65536)
 
-_ANY = "any"
+
+def check_published(network: Network, ports: Sequence[Port]) -> None:
+    """Raises UsageError for a port that would lead nowhere; pure. ``network`` is the container's first."""
+    why = remedy = ""
+    versions = {6 if ":" in subnet.cidr else 4 for subnet in network.subnets}
+    for port in ports:
+        wanted = 6 if ":" in port.host_address else 4
+        if network.internal:
+            why = f"network {network.name} is internal: nothing leads into it from outside"
+            remedy = "leave --publish out, or use a network that was made without --internal"
+        elif network.driver == "macvlan":
+            why = f"who is on network {network.name} is a neighbour of the host's, with an address of its own"
+            remedy = "leave --publish out: its ports are reached at that address"
+        elif port.host_address and wanted not in versions:
+            why = f"network {network.name} has no IPv{wanted}, so no container on it has"
+            remedy = f"publish on an address of IPv{min(versions)}, or use a network of both"
+        if why:
+            raise UsageError(f"cannot publish {shown(port)}", why, remedy)
 
 
-def claim(state: str, ports: Sequence[Port], owner: str) -> tuple[Port, ...]:
+def claim(state: str, ports: Sequence[Port], owner: str, addresses: Sequence[str] = ()) -> tuple[Port, ...]:
     """Takes ``ports`` for ``owner``, all of them or none; the answer has every number.
 
-    What ``owner`` has already it keeps, and the same port said twice is one.
-    Raises Conflict, naming who has the port, and NotFound for an address that
+    ``addresses`` are the owner's, with or without prefix length: where the ports
+    will lead. What ``owner`` has already it keeps, and the same port said twice is
+    one. Raises Conflict, naming who has the port, and NotFound for an address that
     the host does not have.
     """
     if not ports:
         return ()
     directory = f"{state}/ports"
     os.makedirs(directory, 0o700, exist_ok=True)
-    lock = _locked(directory)
-    claims = _Claims(directory, owner)
+    lock = links.lock(directory)
+    claims = _Claims(directory, owner, [address.partition("/")[0] for address in addresses])
     try:
         wanted = _each_once(ports)
         for port in wanted:
@@ -60,21 +89,47 @@ def claim(state: str, ports: Sequence[Port], owner: str) -> tuple[Port, ...]:
 
 
 def release(state: str, owner: str, ports: Sequence[Port] | None = None) -> None:
-    """Gives back what ``owner`` has; gone already is fine.
+    """Gives back what ``owner`` has, and takes it out of the table; gone already is fine.
 
-    Who knows the ``ports`` says them, and is spared a look at everybody's.
+    While the owner still has its addresses: what leads there must not lead to the
+    next one. Who knows the ``ports`` says them, and is spared a look at everybody's.
     """
     directory = f"{state}/ports"
     try:
-        lock = _locked(directory)
+        turn = links.turn(directory, alone=False)  # many at once: each waits for the kernel
     except FileNotFoundError:
         return
     try:
-        for name in os.listdir(directory) if ports is None else map(_name, ports):
-            if _holder(directory, name) == owner:
-                os.unlink(f"{directory}/{name}")
+        names = os.listdir(directory) if ports is None else [*map(links.name, ports)]
+        mine = [link for link in links.read(directory, names) if link.owner == owner]
+        _unpublish(mine)
+        lock = links.lock(directory)
+        try:
+            for name in (links.name(link.port) for link in mine):
+                if links.holder(directory, name) == owner:
+                    os.unlink(f"{directory}/{name}")
+        finally:
+            os.close(lock)
     finally:
-        os.close(lock)
+        os.close(turn)
+
+
+def restore(state: str) -> None:
+    """Publishes what is claimed and not in the table: somebody had removed that, and it was made anew.
+
+    Meanwhile nobody gives a port back. One whose start has not come so far is
+    published a moment early. Raises OSError.
+    """
+    directory = f"{state}/ports"
+    try:
+        turn = links.turn(directory, alone=True)
+    except FileNotFoundError:
+        return
+    try:
+        found = [link for link in links.read(directory, os.listdir(directory)) if link.addresses]
+        published.restore([(link.port, link.addresses) for link in found])
+    finally:
+        os.close(turn)
 
 
 def owners(state: str) -> dict[str, str]:
@@ -84,30 +139,34 @@ def owners(state: str) -> dict[str, str]:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:
         return {}
-    holders = {name: _holder(directory, name) for name in names}
+    holders = {name: links.holder(directory, name) for name in names}
     return {name: owner for name, owner in holders.items() if owner}
 
 
 class _Claims:
     """What one call of ``claim`` takes. The directory is locked meanwhile."""
 
-    def __init__(self, directory: str, owner: str) -> None:
+    def __init__(self, directory: str, owner: str, addresses: Sequence[str]) -> None:
+        from minirun.network import listeners  # no start without ports needs it
+
+        self.host = listeners
         self.directory = directory
         self.owner = owner
+        self.addresses = addresses
         self.there = set(os.listdir(directory))
         self.mine: set[str] = set()
         self.made: list[str] = []
 
     def take(self, port: Port) -> None:
         """Takes the very port. Raises Conflict."""
-        name = _name(port)
+        name = links.name(port)
         for rival in self._rivals(port):
-            holder = _holder(self.directory, rival)
+            holder = links.holder(self.directory, rival)
             if rival in self.mine or rival != name or holder != self.owner:
                 raise _taken(port, rival, holder, self.owner)
-        if error := _host_refuses(port):
-            raise _refused(port, error) from error
-        self._make(name)
+        if error := self.host.refusal(port):
+            raise self.host.refused(port, error) from error
+        self._make(port)
 
     def choose(self, port: Port) -> Port:
         """Takes the first that is free of those that ``port`` allows. Raises Conflict."""
@@ -115,12 +174,12 @@ class _Claims:
             wanted = replace(port, host_port=number, host_port_end=0)
             if any(self._rivals(wanted)):
                 continue
-            error = _host_refuses(wanted)
+            error = self.host.refusal(wanted)
             if error is None:
-                self._make(_name(wanted))
+                self._make(wanted)
                 return wanted
             if error.errno != errno.EADDRINUSE:
-                raise _refused(wanted, error) from error
+                raise self.host.refused(wanted, error) from error
         span = f"{port.host_port} to {port.host_port_end}" if port.host_port else "the dynamic ports"
         raise Conflict(
             f"no port of the host's is free for {port.port}/{port.protocol}",
@@ -128,9 +187,14 @@ class _Claims:
             "name other ports, or remove a container that has one (minirun ps)",
         )
 
-    def _make(self, name: str) -> None:
+    def _make(self, port: Port) -> None:
+        name = links.name(port)
+        path, text = f"{self.directory}/{name}", links.text(self.owner, port, self.addresses)
+        if name in self.there and os.readlink(path) != text:  # of a start that died
+            os.unlink(path)
+            self.there.remove(name)
         if name not in self.there:
-            os.symlink(self.owner, f"{self.directory}/{name}")
+            os.symlink(text, path)
             self.made.append(name)
             self.there.add(name)
         self.mine.add(name)
@@ -145,14 +209,14 @@ class _Claims:
         start, end = f"{port.protocol}-", f"-{port.host_port}"
         for name in self.there:
             if name.endswith(end) and name.startswith(start):
-                other, own = name[len(start) : -len(end)], port.host_address or _ANY
+                other, own = name[len(start) : -len(end)], port.host_address or links.ANY
                 if _covers(other, own) or _covers(own, other):
                     yield name
 
 
 def _covers(address: str, other: str) -> bool:
     """Whether who listens on ``address`` gets what is sent to ``other``."""
-    if address in (other, _ANY):
+    if address in (other, links.ANY):
         return True
     return (address == "0.0.0.0" and ":" not in other) or (address == "::" and ":" in other)
 
@@ -167,73 +231,24 @@ def _candidates(port: Port) -> Iterator[int]:
     yield from DYNAMIC[:start]
 
 
-def _host_refuses(port: Port) -> OSError | None:
-    """Why ``port`` cannot be bound: on IPv4 and IPv6, where no address was given."""
-    families = [(_socket.AF_INET, "0.0.0.0"), (_socket.AF_INET6, "::")]
-    if port.host_address:
-        family = _socket.AF_INET6 if ":" in port.host_address else _socket.AF_INET
-        families = [(family, port.host_address)]
-    for family, address in families:
-        try:
-            _bind(family, address, port)
-        except OSError as error:
-            if error.errno == errno.EAFNOSUPPORT and not port.host_address:
-                continue  # a host without IPv6
-            return error
-    return None
-
-
-def _bind(family: int, address: str, port: Port) -> None:
-    """Binds and lets go again: EADDRINUSE, where somebody has the port."""
-    kind, protocol = _socket.SOCK_STREAM, 0
-    if port.protocol == "udp":
-        kind = _socket.SOCK_DGRAM
-    elif port.protocol == "sctp":
-        if not os.path.exists("/proc/net/sctp"):
-            return  # without the module there is no such socket, and asking would load it
-        protocol = _socket.IPPROTO_SCTP
-    trial = _socket.socket(family, kind | _socket.SOCK_CLOEXEC, protocol)
-    try:
-        if family == _socket.AF_INET6:
-            trial.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
-        if port.protocol == "tcp":
-            # Connections of a server that is gone (TIME_WAIT) do not count: socket(7), SO_REUSEADDR.
-            trial.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-        trial.bind((address, port.host_port))
-    finally:
-        trial.close()
-
-
-def _refused(port: Port, error: OSError) -> MinirunError:
-    what = f"cannot publish {shown(port)}"
-    if error.errno == errno.EADDRINUSE:
-        from minirun.network import listeners
-
-        who = listeners.who(port.protocol, port.host_port)
-        return Conflict(what, f"{who} has that port", "choose another port of the host's, or stop it")
-    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-        return NotFound(
-            what, f"this host does not have the address {port.host_address}", "ip address lists those it has"
-        )
-    if error.errno == errno.EACCES:
-        return Unsupported(
-            what,
-            "a port that low is for the privileged (net.ipv4.ip_unprivileged_port_start)",
-            "choose a port from 1024 up, or run it as root",
-        )
-    return Unsupported(what, f"bind(2): {reason(error)}", "choose another port or address of the host's")
-
-
 def _taken(port: Port, rival: str, holder: str, owner: str) -> Conflict:
     who = "this container, for another of its ports," if holder == owner else f"container {holder[:12]}"
     protocol, _, rest = rival.partition("-")
     address, _, _ = rest.rpartition("-")
-    where = host_side(replace(port, host_address="" if address == _ANY else address))
+    where = host_side(replace(port, host_address="" if address == links.ANY else address))
     return Conflict(
         f"cannot publish {shown(port)}",
         f"{who} has {where}/{protocol}",
         "choose another port of the host's, or stop that container",
     )
+
+
+def _unpublish(mine: Sequence[links.Link]) -> None:
+    for addresses in {link.addresses for link in mine if link.addresses}:
+        try:
+            published.unpublish([link.port for link in mine if link.addresses == addresses], addresses)
+        except OSError:
+            pass  # the table is gone, and its elements with it
 
 
 def _each_once(ports: Sequence[Port]) -> list[Port]:
@@ -243,25 +258,3 @@ def _each_once(ports: Sequence[Port]) -> list[Port]:
 def _is_open(port: Port) -> bool:
     """Whether its number is still to be chosen."""
     return not port.host_port or bool(port.host_port_end)
-
-
-def _name(port: Port) -> str:
-    return f"{port.protocol}-{port.host_address or _ANY}-{port.host_port}"
-
-
-def _holder(directory: str, name: str) -> str:
-    try:
-        return os.readlink(f"{directory}/{name}")
-    except OSError:
-        return ""
-
-
-def _locked(directory: str) -> int:
-    """A descriptor that holds the directory's lock until it is closed."""
-    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    except BaseException:
-        os.close(lock)
-        raise
-    return lock

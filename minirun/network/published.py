@@ -5,8 +5,9 @@ an element of publish_any4, from ``tcp . 8080`` to ``10.88.0.2 . 80``, and one o
 publish_any6 if the container has an IPv6 address; with an address of the host it
 is one of publish_host4 or publish_host6, which are looked at first. An element is
 made or refused in one step, so a port never leads to two containers, and is only
-taken back by the one it leads to. See nft(8), "NAT STATEMENTS"; ``ports.py`` for
-what -p says.
+taken back by the one it leads to; one that leads there already is as good as made,
+for ``restore`` may have come first. See nft(8), "NAT STATEMENTS"; ``ports.py``
+for who has which.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import _socket  # the C module: importing socket costs 9 ms
 from minirun.errors import Conflict, NotFound, Unsupported
 from minirun.linux import netlink_nftables as nftables
 from minirun.linux import netlink_route, procfs
+from minirun.network.port_words import check_address
 from minirun.spec import Port
 from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
@@ -56,7 +58,7 @@ def publish(ports: Sequence[Port], addresses: Sequence[str]) -> None:
     """
     elements = [_element(*pair) for pair in _pairs(ports, addresses)]
     try:
-        nftables.add_elements(_TABLE, elements)
+        nftables.add_elements(_TABLE, elements, exclusive=False)
     except FileExistsError as error:
         raise _taken(elements) from error
     except FileNotFoundError as error:
@@ -73,14 +75,34 @@ def unpublish(ports: Sequence[Port], addresses: Sequence[str]) -> None:
     Takes 10 to 20 ms: once something was removed, closing any netfilter socket
     waits for who still reads it, in other processes too. Raises OSError.
     """
-    ours = [element for pair in _pairs(ports, addresses) if _leads_there(element := _element(*pair))]
+    pairs = list(_possible((port, addresses) for port in ports))
+    ours = [element for pair in pairs if _leads_there(element := _element(*pair))]
     try:
         nftables.delete_elements(_TABLE, ours)
     except FileNotFoundError:
         if len(ours) > 1:  # somebody took one of them back meanwhile
             for port in ports:
                 unpublish([port], addresses)
-    _forget_answered([(address, port.port) for _, port, address in _pairs(ports, addresses) if _is_udp(port)])
+    _forget_answered([(address, port.port) for _, port, address in pairs if _is_udp(port)])
+
+
+def restore(claims: Sequence[tuple[Port, Sequence[str]]]) -> None:
+    """Publishes those of ``claims``, ports and whom they lead to, that the table does not have (any more).
+
+    A port that leads elsewhere by now is left alone. Raises OSError.
+    """
+    there = {(name, key) for name in MAPS for key, _ in nftables.dump_elements(_TABLE, name)}
+    missing = [pair for pair in _possible(claims) if _element(*pair)[:2] not in there]
+    elements = [_element(*pair) for pair in missing]
+    try:
+        nftables.add_elements(_TABLE, elements, exclusive=False)
+    except FileExistsError:  # somebody with another directory was faster with one of them
+        for element in elements:
+            try:
+                nftables.add_elements(_TABLE, [element], exclusive=False)
+            except FileExistsError:
+                continue
+    _forget_askers([port for _, port, _ in missing if _is_udp(port)])
 
 
 def _leads_there(element: Element) -> bool:
@@ -117,16 +139,20 @@ def published() -> list[tuple[Port, str]]:
     return sorted(found, key=lambda one: (one[0].protocol, one[0].host_port, one[0].host_address, one[1]))
 
 
+def _possible(claims: Iterable[tuple[Port, Sequence[str]]]) -> Iterator[tuple[str, Port, str]]:
+    """The pairs of each claim; none of one that cannot be published: its start will be told, or was."""
+    for port, addresses in claims:
+        try:
+            yield from list(_pairs([port], addresses))
+        except Unsupported:
+            continue
+
+
 def _pairs(ports: Iterable[Port], addresses: Sequence[str]) -> Iterator[tuple[str, Port, str]]:
     """Which map, which port, which address of the container's."""
     first = {6 if ":" in address else 4: address for address in reversed(addresses)}
     for port in ports:
-        if port.host_address == "::1":
-            raise Unsupported(
-                f"cannot publish {_port(port)}",
-                "the kernel drops packets to ::1 that did not come by the loopback interface",
-                f"publish it on 127.0.0.1: -p 127.0.0.1:{port.host_port}:{port.port}/{port.protocol}",
-            )
+        check_address(port.host_address, f"{port.host_port}:{port.port}/{port.protocol}")
         family = _ANY.get(port.host_address) or (6 if ":" in port.host_address else 4)
         families = (family,) if port.host_address else (4, 6)
         name = "publish_any" if port.host_address in ("", *_ANY) else "publish_host"

@@ -55,12 +55,21 @@ def given(cidrs: Sequence[str], gateways: Sequence[str], ip_range: str) -> list[
                 "a network has at most one of each family",
                 "make two networks: a container can be on both",
             )
+    for gateway in gateways:
+        _address(gateway, "gateway")
     for inner, flag in [*((gateway, "--gateway") for gateway in gateways), (ip_range, "--ip-range")]:
         if inner and not any(contains(cidr, inner) for cidr in cidrs):
             raise UsageError(
                 f"{flag} {inner} is in no subnet of the network",
                 f"its subnets are {' and '.join(cidrs)}" if cidrs else "it has no --subnet",
                 "add the --subnet that it is in",
+            )
+    for cidr in cidrs:
+        if len(doors := [gateway for gateway in gateways if contains(cidr, gateway)]) > 1:
+            raise UsageError(
+                f"{' and '.join(doors)} are two gateways of {cidr}",
+                "the gateway is the host's own address there, and it needs one",
+                "give one --gateway for each subnet",
             )
     return [
         check(

@@ -27,6 +27,7 @@ __all__ = [
     "add_network",
     "ensure",
     "forward",
+    "knows",
     "publish",
     "published",
     "remove",
@@ -93,7 +94,11 @@ def _nft(script: str) -> str:
             "install it (apt-get install nftables), or use --network none or host",
         )
     done = subprocess.run([program, "-f", "-"], input=script, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stderr.strip() or f"nft: exit code {done.returncode}"
+    if done.returncode == 0:
+        return ""
+    # Of a table that is refused nft complains of each line, with the line: the first complaint will do.
+    first = next(iter(done.stderr.strip().splitlines()), "")
+    return first.partition("Error: ")[2] or first or f"nft: exit code {done.returncode}"
 
 
 def text() -> str:
@@ -116,6 +121,11 @@ def add_network(bridge: str, subnets: Sequence[str], internal: bool) -> tuple[st
     return () if internal else forward(subnets)
 
 
+def knows(bridge: str) -> bool:
+    """Whether the rules know the network of ``bridge``. Raises OSError."""
+    return nftables.element(TABLE, "bridges", _key(bridge)) is not None
+
+
 def remove_network(bridge: str, subnets: Sequence[str], internal: bool) -> None:
     """Has the rules forget a network; it may be unknown. Raises OSError."""
     for element in _of_network(bridge, internal):
@@ -126,9 +136,13 @@ def remove_network(bridge: str, subnets: Sequence[str], internal: bool) -> None:
 
 
 def _of_network(bridge: str, internal: bool) -> list[tuple[str, bytes, bytes]]:
-    name = bridge.encode().ljust(_NAME_SIZE, b"\0")
+    name = _key(bridge)
     elements = [("bridges", name, b""), ("same_bridge", name + name, b"")]
     return [*elements, ("internal", name, b"")] if internal else elements
+
+
+def _key(bridge: str) -> bytes:
+    return bridge.encode().ljust(_NAME_SIZE, b"\0")
 
 
 def forward(subnets: Sequence[str]) -> tuple[str, ...]:

@@ -151,6 +151,18 @@ def test_routes(host: Place) -> None:
     assert set(given) <= found
 
 
+@pytest.mark.parametrize("prefix", ["10.88.0.", "fd00::"])
+def test_one_way_out_instead_of_another(host: Place, prefix: str) -> None:
+    family, length = ("-6", 64) if ":" in prefix else ("-4", 16)
+    with host.inside():
+        route.add_address("br0", f"{prefix}2/{length}")
+        assert route.add_route("default", f"{prefix}1", "br0", True)
+        assert not route.add_route("default", f"{prefix}9", "br0")
+        assert route.add_route("default", f"{prefix}7", "br0", True)
+    found = [one["gateway"] for one in ip(host, family, "route", "show", "default")]
+    assert found == [f"{prefix}7"]
+
+
 def test_what_is_read_is_what_pyroute2_reads(host: Place, guest: Place) -> None:
     pyroute2 = pytest.importorskip("pyroute2")
     with host.inside():

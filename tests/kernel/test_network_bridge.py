@@ -249,6 +249,32 @@ def test_removal_of_what_is_not_there(root: str, state: str) -> None:
     assert os.listdir(f"{root}/networks") == []
 
 
+def test_a_removal_leaves_the_bridge_of_another_store_alone(root: str, state: str) -> None:
+    """Both have chosen the name, and one has made it: it is that one's, in the table too."""
+
+    def child() -> None:
+        networks.default(f"{root}2")
+        mine = networks.default(root)
+        assert mine.bridge == networks.load(f"{root}2", "minirun").bridge == "minirun0"
+        bridge.ensure(mine, state)
+        networks.remove(f"{root}2", f"{state}2", "minirun")
+        assert link_names() == members("bridges") == ["minirun0"]
+
+    inside(child)
+
+
+def test_an_element_that_somebody_removed_comes_back(root: str, state: str) -> None:
+    def child() -> None:
+        web = networks.create(root, "web")
+        bridge.ensure(web, state)
+        subprocess.run(["nft", "flush", "set", "inet", "minirun", "bridges"], check=True)
+        assert bridge.ensure(web, state)
+        assert members("bridges") == [web.bridge]
+        assert not bridge.ensure(web, state)
+
+    inside(child)
+
+
 def test_two_stores_share_a_table(root: str, state: str) -> None:
     """And the last network of both takes it along."""
 

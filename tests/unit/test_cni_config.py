@@ -140,9 +140,9 @@ def test_what_is_no_configuration_file(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CNI_CONF_DIR, where the caller names none."""
+    """NETCONFPATH, where the caller names none."""
     write(tmp_path, "a.conflist", LIST)
-    monkeypatch.setenv("CNI_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("NETCONFPATH", str(tmp_path))
     assert cni.load("pods").path == str(tmp_path / "a.conflist")
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from minirun.errors import Conflict, MinirunError, NotFound, Unsupported, UsageError
 from minirun.linux.trial import in_child
-from minirun.network import ports
+from minirun.network import port_links, ports
+from minirun.network.networks import Network, Subnet
 from minirun.spec import Port
+from minirun.values import replace
 from tests.needs import needs
 from tests.unit.together import together
 
@@ -49,8 +52,8 @@ def words(text: str) -> list[tuple[str, str, int, int]]:
         ("[127.0.0.1]:8080:80", [("tcp", "127.0.0.1", 8080, 80)]),
         ("[2001:4860:0:2001::68]::333", [("tcp", "2001:4860:0:2001::68", 0, 333)]),
         ("2001:4860:0:2001::68::333", [("tcp", "2001:4860:0:2001::68", 0, 333)]),
-        ("[::1]:80:80", [("tcp", "::1", 80, 80)]),
-        ("::1:80:80", [("tcp", "::1", 80, 80)]),
+        ("[::2]:80:80", [("tcp", "::2", 80, 80)]),
+        ("::2:80:80", [("tcp", "::2", 80, 80)]),
         ("::::80", [("tcp", "::", 0, 80)]),
         ("[::]:80:80", [("tcp", "::", 80, 80)]),
     ],
@@ -99,28 +102,56 @@ def test_nonsense_is_refused(text: str, why: str) -> None:
     assert "8080:80" in raised.value.remedy
 
 
+@pytest.mark.parametrize("text", ["[::1]:8080:80/udp", "::1:8080:80/udp", "[0:0::0:1]:8080:80/udp"])
+def test_the_loopback_of_ipv6_is_refused_by_name(text: str) -> None:
+    """With the words that do it on the other one."""
+    with pytest.raises(Unsupported, match=r"cannot publish \[::1\]:8080:80/udp") as raised:
+        ports.parse(text)
+    assert raised.value.remedy.endswith("-p 127.0.0.1:8080:80/udp")
+    assert ports.parse("127.0.0.1:8080:80/udp")
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "239.1.2.3", "255.255.255.255", "ff02::1", "fe80::1"])
+def test_an_address_that_is_not_one_hosts_is_refused_by_name(address: str) -> None:
+    """bind(2) would have it, and no packet would ever be led from there."""
+    with pytest.raises(Unsupported, match="cannot publish ") as raised:
+        ports.parse(f"[{address}]:8080:80")
+    assert address in raised.value.what
+    assert raised.value.why
+    assert raised.value.remedy.endswith("8080:80")
+
+
 @given(st.text())
 def test_whatever_is_said_is_understood_or_refused(text: str) -> None:
     """Nothing else is ever raised."""
     try:
         found = ports.parse(text)
-    except UsageError:
+    except (UsageError, Unsupported):
         return
     assert all(0 < port.port < 65536 and 0 <= port.host_port < 65536 for port in found)
 
 
-@given(st.sampled_from(["tcp", "udp", "sctp"]), st.ip_addresses(), NUMBERS, NUMBERS)
+@given(
+    st.sampled_from(["tcp", "udp", "sctp"]),
+    st.ip_addresses().filter(lambda address: not (address.is_multicast or address.is_reserved)),
+    NUMBERS,
+    NUMBERS,
+)
 def test_there_and_back(protocol: str, address: object, host: int, port: int) -> None:
     """What a port is shown as can be said again."""
     text = f"[{address}]:{host}:{port}/{protocol}"
-    (first,) = ports.parse(text)
+    try:
+        (first,) = ports.parse(text)
+    except Unsupported:
+        assert str(address).startswith(("::1", "fe80:"))
+        return
     where, _, inside = ports.shown(first).partition("->")
     assert ports.parse(f"{where}:{inside}") == (first,)
 
 
 def test_one_address_has_one_name() -> None:
     """Or two containers could have the same port under two spellings."""
-    assert ports.parse("[0:0::0:1]:80:80") == ports.parse("[::1]:80:80")
+    assert ports.parse("[0:0::0:2]:80:80") == ports.parse("[::2]:80:80")
     assert ports.parse("[::FFFF:127.0.0.1]:80:80") == ports.parse("127.0.0.1:80:80")
 
 
@@ -169,7 +200,13 @@ def free() -> Iterator[int]:
 
 def claim(state: str, text: str, owner: str = ONE) -> tuple[Port, ...]:
     """What ``owner`` gets for ``-p TEXT``."""
-    return ports.claim(state, ports.parse(text), owner)
+    return ports.claim(state, asked(text), owner)
+
+
+def asked(text: str) -> tuple[Port, ...]:
+    """Also for ::1, which cannot be published, but is an address like any other."""
+    port = ports.parse(text.replace("[::1]:", ""))
+    return tuple(replace(one, host_address="::1") for one in port) if text.startswith("[::1]:") else port
 
 
 def test_a_port_is_taken_and_given_back(state: str, free: int) -> None:
@@ -254,11 +291,54 @@ def test_one_container_twice_the_same(state: str, free: int) -> None:
 
 def test_what_a_start_that_died_has_left_is_its_own(state: str, free: int) -> None:
     """The next start of the same container takes it over; another port still cannot have it."""
-    claim(state, f"{free}:80")
+    ports.claim(state, ports.parse(f"{free}:80"), ONE, ["10.87.0.2"])
     assert claim(state, f"{free}:80") == (Port(host_port=free, port=80),)
     with pytest.raises(Conflict):
         ports.claim(state, ports.parse(f"{free}:80") + ports.parse(f"127.0.0.1:{free}:81"), ONE)
     assert ports.owners(state) == {f"tcp-any-{free}": ONE}
+    assert os.readlink(f"{state}/ports/tcp-any-{free}") == ONE
+
+
+def test_a_link_says_where_the_port_leads(state: str, free: int) -> None:
+    """Read back as it was claimed; an owner without addresses is but an owner."""
+    wanted = ports.parse(f"{free}:80") + ports.parse(f"[::]:{free}:53/udp")
+    assert ports.claim(state, wanted, ONE, ["10.87.0.2/16", "fd12::2/64"]) == wanted
+    claim(state, f"127.0.0.1:{free + 1}:80", TWO)
+    assert os.readlink(f"{state}/ports/tcp-any-{free}") == f"{ONE} 80 10.87.0.2 fd12::2"
+    found = {
+        link.port.protocol: link for link in port_links.read(f"{state}/ports", [f"tcp-any-{free}", "gone"])
+    }
+    assert found == {"tcp": port_links.Link(owner=ONE, port=wanted[0], addresses=("10.87.0.2", "fd12::2"))}
+    all_ = {link.port: link.owner for link in port_links.read(f"{state}/ports", os.listdir(f"{state}/ports"))}
+    assert all_ == {**dict.fromkeys(wanted, ONE), Port(host_address="127.0.0.1", host_port=free + 1): TWO}
+
+
+BOTH = (Subnet(cidr="10.1.0.0/24"), Subnet(cidr="fd12::/64"))
+
+
+@pytest.mark.parametrize(
+    ("network", "text", "why"),
+    [
+        ({"internal": True, "subnets": BOTH}, "80", "network web is internal"),
+        ({"driver": "macvlan", "subnets": BOTH}, "8080:80", "a neighbour of the host's"),
+        ({"subnets": BOTH[:1]}, "[::]:8080:80", "network web has no IPv6"),
+        ({"subnets": BOTH[1:]}, "0.0.0.0:8080:80", "network web has no IPv4"),
+        ({"subnets": BOTH[1:]}, "8080:80", ""),
+        ({"subnets": BOTH[:1]}, "127.0.0.1:8080:80", ""),
+        ({"subnets": BOTH}, "[2001:db8::1]:8080:80", ""),
+    ],
+)
+def test_a_port_that_would_lead_nowhere(network: dict[str, Any], text: str, why: str) -> None:
+    """It is refused by name; and nothing published is fine on any network."""
+    made = Network(name="web", id="1", **network)
+    ports.check_published(made, ())
+    if not why:
+        ports.check_published(made, ports.parse(text))
+        return
+    with pytest.raises(UsageError, match=r"cannot publish .*80/tcp") as raised:
+        ports.check_published(made, ports.parse(text))
+    assert why in raised.value.why
+    assert raised.value.remedy
 
 
 def test_all_or_nothing(state: str, free: int) -> None:

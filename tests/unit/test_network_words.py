@@ -43,6 +43,7 @@ def test_the_long_form_says_what_belongs_to_one_network() -> None:
         (["ip=10.0.0.7"], "no name="),
         (["name=web,ip"], "key=value"),
         (["name=web,color=red"], "'color' is no key"),
+        (["name=web,mac-address=01:02:03:04:05:06"], "a group's"),
         (["name=web,name=db"], "said twice"),
         (["name=host"], "no network"),
         (["web", "name=web,ip=10.0.0.7"], "twice"),

@@ -33,5 +33,7 @@ def record_of(store: Store, id: str) -> Record | None:
 
 def named_networks(store: Store) -> set[str]:
     """The networks that containers belong to, running or not."""
+    from minirun.container.network_words import word
+
     records = [record_of(store, id) for id in store.ids()]
-    return {endpoint.network for record in records if record for endpoint in record.spec.endpoints}
+    return {word(endpoint) for record in records if record for endpoint in record.spec.endpoints}

@@ -20,7 +20,22 @@ _OPTIONS = {
 }
 
 
-@click.command()
+#: As docker's switches may be spelled -> as click's are.
+_SPELLINGS = {
+    f"--{name}={word}": f"--{'' if word == 'true' else 'no-'}{name}"
+    for name in ("ipv4", "ipv6")
+    for word in ("true", "false")
+}
+
+
+class _Create(click.Command):
+    """``--ipv6=false`` is ``--no-ipv6``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_SPELLINGS.get(arg, arg) for arg in args])
+
+
+@click.command(cls=_Create)
 @click.option(
     "--subnet", "subnets", multiple=True, metavar="CIDR", help="Its addresses: one of each IP version."
 )
@@ -58,7 +73,7 @@ def command(
     from minirun.errors import MinirunError
     from minirun.network import bridge, networks
 
-    given = _options(options)
+    given = _options([*options, f"mtu={_mtu(mtu)}"] if mtu is not None else options)
     network = networks.create(
         settings.root,
         name,
@@ -69,7 +84,7 @@ def command(
         internal=internal,
         ipv4=ipv4,
         ipv6=ipv6,
-        mtu=_mtu(mtu or given.get("mtu", "")),
+        mtu=_mtu(given["mtu"]) if "mtu" in given else 0,
         parent=given.get("parent", ""),
         bridge=given.get("bridge", ""),
         labels=_labels(labels),
@@ -86,7 +101,7 @@ def command(
 
 
 def _options(options: Sequence[str]) -> dict[str, str]:
-    from minirun.errors import Unsupported
+    from minirun.errors import Unsupported, UsageError
 
     given: dict[str, str] = {}
     for option in options:
@@ -95,16 +110,19 @@ def _options(options: Sequence[str]) -> dict[str, str]:
             raise Unsupported(
                 f"-o {option} is not supported", f"minirun knows {', '.join(_OPTIONS)}", "leave it out"
             )
-        given[_OPTIONS[key]] = value
+        if given.setdefault(_OPTIONS[key], value) != value:
+            raise UsageError(
+                f"{_OPTIONS[key]} is {given[_OPTIONS[key]]} and {value}", "it was said twice", "say it once"
+            )
     return given
 
 
 def _mtu(text: str) -> int:
     from minirun.errors import UsageError
 
-    if text and not (text.isascii() and text.isdigit() and int(text)):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
         raise UsageError(f"--mtu {text!r} is not understood", "it is a number of bytes", "write --mtu 1450")
-    return int(text or 0)
+    return int(text)
 
 
 def _labels(labels: Sequence[str]) -> dict[str, str]:

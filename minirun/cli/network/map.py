@@ -54,7 +54,7 @@ def command(settings: Settings, mermaid: bool, dot: bool, svg: str, as_json: boo
     elif svg:
         from minirun.network.map.dot import svg as as_svg
 
-        _write(svg, as_svg(found))
+        write_picture(svg, as_svg(found))
     else:
         from minirun.network.map.text import text
 
@@ -84,10 +84,11 @@ def _names(store: Store, root: str) -> Names:
     return Names(containers=containers, networks=bridges)
 
 
-def _write(path: str, picture: bytes) -> None:
+def write_picture(path: str, picture: bytes) -> None:
+    """Writes it to the file; - is standard output. Raises MinirunError."""
     import sys
 
-    from minirun.errors import MinirunError, hint, reason
+    from minirun.errors import MinirunError, reason
 
     if path == "-":
         sys.stdout.buffer.write(picture)
@@ -97,4 +98,5 @@ def _write(path: str, picture: bytes) -> None:
         with open(path, "wb") as file:
             file.write(picture)
     except OSError as error:
-        raise MinirunError(f"cannot write the picture to {path}", reason(error), hint(error)) from error
+        remedy = "name a file in a directory that is there and may be written to, or - for standard output"
+        raise MinirunError(f"cannot write the picture to {path}", reason(error), remedy) from error

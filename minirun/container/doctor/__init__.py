@@ -49,6 +49,7 @@ CHECKS: tuple[Callable[[str, str], Iterator[Finding]], ...] = (
     limits.files,
     limits.processes,
     network.nftables,
+    network.forwarding,
     installation.native_programs,
     installation.programs,
     installation.images,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from minirun.isolation.cgroups.accounting import Usage, limits, usage
+    from minirun.isolation.cgroups.accounting import Usage, limits, usage, usage_of
     from minirun.isolation.cgroups.members import (
         freeze,
         frozen,
@@ -52,6 +52,8 @@ __all__ = [
     "clone_into",
     "directories",
     "freeze",
+    "group",
+    "limit",
     "frozen",
     "group_steps",
     "host_steps",
@@ -66,6 +68,7 @@ __all__ = [
     "remove_parents",
     "thaw",
     "usage",
+    "usage_of",
 ]
 
 CHAPTER = "05"
@@ -152,7 +155,7 @@ def __getattr__(name: str) -> Any:
     """What a start has no use for is imported on its first use (PEP 562)."""
     if name in ("freeze", "frozen", "kill", "processes", "remove", "remove_parents", "thaw"):
         from minirun.isolation.cgroups import members as module
-    elif name in ("Usage", "limits", "usage"):
+    elif name in ("Usage", "limits", "usage", "usage_of"):
         from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]  # one of the two
     else:
         raise AttributeError(f"{__name__} has no {name}")

@@ -32,7 +32,11 @@ class Usage(Value):
 
 def usage(spec: Spec, layout: Layout) -> Usage:
     """What the container uses now. All None once its groups are gone."""
-    made = group_of(spec, layout)
+    return usage_of(group_of(spec, layout))
+
+
+def usage_of(made: Group) -> Usage:
+    """What is used in a group and all below it: a pod's, for one."""
     pids = made.directory("pids")[1]
     return Usage(**_memory(made), **_cpu(made), pids=_number(f"{pids}/pids.current") if pids else None)
 

@@ -15,6 +15,7 @@ made, and that is the next plugin's ``prevResult``.
     attachment.py   the record of an ADD, from which DEL works after a crash
     chain.py        ADD, CHECK and DEL of a whole list
     collect.py      GC of what nobody uses any more, and STATUS
+    steps.py        the same in the plan of a start
 
 None of it is on the way of a start without CNI, so nothing here counts imports.
 https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md and
@@ -23,13 +24,15 @@ CONVENTIONS.md beside it. Next: chain.py.
 
 from __future__ import annotations
 
-from minirun.network.cni.attachment import Attachment, cached
+from minirun.network.cni.attachment import Attachment, attachments_of, cached, find
 from minirun.network.cni.chain import add, check, delete
 from minirun.network.cni.collect import collect, status
 from minirun.network.cni.config import NetworkConfig, Plugin, configs, load
 from minirun.network.cni.plugin import PluginFailed
 from minirun.network.cni.result import DNS, Address, Interface, Result, Route
-from minirun.network.cni.runtime import Bandwidth, Resolver, RuntimeConfig
+from minirun.network.cni.runtime import Bandwidth, RuntimeConfig
+from minirun.network.cni.steps import keep_netns, plug_in, refuse
+from minirun.spec import Resolver
 
 __all__ = [
     "NetworkConfig",
@@ -49,7 +52,12 @@ __all__ = [
     "DNS",
     "PluginFailed",
     "Attachment",
+    "attachments_of",
     "cached",
+    "find",
     "collect",
     "status",
+    "keep_netns",
+    "plug_in",
+    "refuse",
 ]

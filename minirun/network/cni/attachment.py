@@ -31,13 +31,17 @@ _SLOTS = 64
 
 
 class Attachment(Value):
-    """What ADD was told, and the answer so far. ``runtime`` are capabilities and their values."""
+    """What ADD was told, and the answer so far. ``runtime`` are capabilities and their values.
+
+    ``paths`` is where its plugins were found: whoever calls DEL may have another CNI_PATH, or none.
+    """
 
     config: NetworkConfig
     version: str
     container_id: str
     interface: str
     netns: str
+    paths: tuple[str, ...] = ()
     args: dict[str, str] = {}
     runtime: dict[str, Any] = {}
     result: dict[str, Any] = {}
@@ -94,13 +98,22 @@ def forget(state: str, network: str, container_id: str, interface: str) -> None:
 
 def cached(state: str) -> tuple[list[Attachment], list[MinirunError]]:
     """Every attachment there is a record of, and an error for each record that is damaged."""
+    return _read_all(state, "")
+
+
+def attachments_of(state: str, container_id: str) -> tuple[list[Attachment], list[MinirunError]]:
+    """The same for those of one container."""
+    return _read_all(state, f":{container_id}:")
+
+
+def _read_all(state: str, part: str) -> tuple[list[Attachment], list[MinirunError]]:
     found: list[Attachment] = []
     broken: list[MinirunError] = []
     directory = f"{state}/cni/results"
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     for name in names:
-        if name.startswith("."):
-            continue  # half-written; `save` and `forget` deal with it
+        if name.startswith(".") or part not in name:
+            continue  # a half-written one: `sweep` removes it
         try:
             attachment = _read(f"{directory}/{name}")
         except MinirunError as error:
@@ -108,6 +121,14 @@ def cached(state: str) -> tuple[list[Attachment], list[MinirunError]]:
         else:
             found += [attachment] if attachment else []
     return found, broken
+
+
+def sweep(state: str) -> None:
+    """Removes records that were not written to their end. For who is ``Alone``: else somebody is at it."""
+    directory = f"{state}/cni/results"
+    for name in os.listdir(directory) if os.path.isdir(directory) else ():
+        if name.startswith("."):
+            os.unlink(f"{directory}/{name}")
 
 
 class Turn:

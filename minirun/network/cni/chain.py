@@ -96,6 +96,7 @@ def add(
             container_id=container_id,
             interface=interface,
             netns=netns,
+            paths=caller.paths,
             args=args or {},
             runtime=wanted,
         )
@@ -254,9 +255,14 @@ def _caller(attachment: Attachment, netns: str, paths: Sequence[str], timeout: f
         netns=netns,
         interface=attachment.interface,
         args=attachment.args,
-        paths=programs.places(tuple(paths)),
+        paths=known_places(attachment, paths),
         timeout=timeout,
     )
+
+
+def known_places(attachment: Attachment, paths: Sequence[str]) -> tuple[str, ...]:
+    """Where to look for its plugins: where the caller says, else where ADD found them, then as ever."""
+    return tuple(paths) or tuple(dict.fromkeys((*attachment.paths, *programs.places())))
 
 
 def _request(attachment: Attachment, plugin: Plugin, previous: dict[str, Any]) -> dict[str, Any]:

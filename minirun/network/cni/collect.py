@@ -3,7 +3,7 @@
 Layer ``network``, part of ``cni``. A container whose DEL never came (a crash, a
 power cut) has its record still, so it can be had now. Since CNI 1.1.0 the
 plugins are told afterwards what is still in use, and drop the rest of what they
-keep. SPEC.md, section 2, "GC" and "STATUS".
+keep. SPEC.md, section 2, "GC" and "STATUS". Next: steps.py.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from minirun.errors import MinirunError
 from minirun.network.cni import plugin as programs
 from minirun.network.cni import versions
-from minirun.network.cni.attachment import Alone, Attachment, cached
-from minirun.network.cni.chain import take_off
+from minirun.network.cni.attachment import Alone, Attachment, cached, sweep
+from minirun.network.cni.chain import known_places, take_off
 from minirun.network.cni.plugin import Caller
 from minirun.values import TYPE_CHECKING
 
@@ -28,27 +28,30 @@ def collect(
     is_alive: Callable[[Attachment], bool],
     paths: Sequence[str] = (),
     timeout: float = 60.0,
+    netns_of: Callable[[Attachment], str] = lambda _: "",
 ) -> tuple[list[Attachment], list[MinirunError]]:
     """Takes off their networks those that are not alive; these, and what went wrong.
 
-    ``is_alive`` is asked while no ADD and no DEL goes on. An attachment that is
+    ``netns_of`` tells where the container's network namespace still is, "" for
+    gone. ``is_alive`` is asked while no ADD and no DEL goes on. An attachment that is
     not ``complete`` is one whose ADD was killed, so it is not asked for these.
     """
     removed: list[Attachment] = []
     staying: list[Attachment] = []
     with Alone(state):
+        sweep(state)
         found, errors = cached(state)
         for attachment in found:
             if attachment.complete and is_alive(attachment):
                 staying.append(attachment)
                 continue
             try:
-                take_off(attachment, "", state, paths, timeout)
+                take_off(attachment, netns_of(attachment), state, paths, timeout)
                 removed.append(attachment)
             except MinirunError as error:
                 errors.append(error)
         for network in {attachment.config.name: attachment for attachment in found}.values():
-            errors += _tell(network, staying, programs.places(tuple(paths)), timeout)
+            errors += _tell(network, staying, known_places(network, paths), timeout)
     return removed, errors
 
 

@@ -15,7 +15,7 @@ from minirun.errors import InvalidInput, MinirunError, NotFound, reason
 from minirun.network.cni import versions
 from minirun.values import Value, decode
 
-#: Where configurations are looked for, unless the caller or CNI_CONF_DIR says otherwise.
+#: Where configurations are looked for, unless the caller or NETCONFPATH (cnitool's word) says otherwise.
 DIRECTORY = "/etc/cni/net.d"
 _ENDINGS = (".conflist", ".conf", ".json")
 _MOST_BYTES = 1 << 20
@@ -42,11 +42,11 @@ class NetworkConfig(Value):
 
 
 def load(name: str, directory: str = "") -> NetworkConfig:
-    """The network ``name`` in ``directory`` (else CNI_CONF_DIR, else /etc/cni/net.d).
+    """The network ``name`` in ``directory`` (else NETCONFPATH, else /etc/cni/net.d).
 
     Of several with that name the first file counts, as with libcni. Raises NotFound.
     """
-    directory = directory or os.environ.get("CNI_CONF_DIR", DIRECTORY)
+    directory = directory or os.environ.get("NETCONFPATH", DIRECTORY)
     found, broken = configs(directory)
     for config in found:
         if config.name == name:
@@ -54,7 +54,7 @@ def load(name: str, directory: str = "") -> NetworkConfig:
     why = f"{directory} has {', '.join(config.name for config in found) or 'none'}"
     for error in broken:  # the one that was meant may be among them
         why += f"; {error.what}: {error.why}"
-    remedy = f"put {name}.conflist there, or name another directory in CNI_CONF_DIR"
+    remedy = f"put {name}.conflist there, or name another directory in NETCONFPATH"
     raise NotFound(f"no CNI network {name}", why, remedy)
 
 
@@ -63,7 +63,7 @@ def configs(directory: str = "") -> tuple[list[NetworkConfig], list[MinirunError
 
     The first is what a kubelet's runtime takes for its pods.
     """
-    directory = directory or os.environ.get("CNI_CONF_DIR", DIRECTORY)
+    directory = directory or os.environ.get("NETCONFPATH", DIRECTORY)
     found: list[NetworkConfig] = []
     broken: list[MinirunError] = []
     for path in _files(directory, _ENDINGS):

@@ -127,6 +127,9 @@ def _check(result: Result, what: str) -> None:
             _parsed(ipaddress.ip_address, route.gw, f"$.routes[{number}].gw", what)
     for number, server in enumerate(result.dns.nameservers):
         _parsed(ipaddress.ip_address, server, f"$.dns.nameservers[{number}]", what)
+    for word in (*result.dns.search, *result.dns.options, *filter(None, (result.dns.domain,))):
+        if not word.isprintable() or set(word) & set(" #;") or not word:
+            raise _wrong(what, f"{word!r} is no word for resolv.conf(5)", "$.dns")
 
 
 def _parsed(parse: Any, text: str, place: str, what: str) -> None:

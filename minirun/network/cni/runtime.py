@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from minirun.errors import InvalidInput, Unsupported
 from minirun.network.cni.config import NetworkConfig
+from minirun.spec import Resolver
 from minirun.values import TYPE_CHECKING, Value, plain, replace
 
 if TYPE_CHECKING:
@@ -38,14 +39,6 @@ class Bandwidth(Value):
     egressBurst: int = 0
 
 
-class Resolver(Value):
-    """What the container's /etc/resolv.conf will say, for plugins that answer names."""
-
-    servers: tuple[str, ...] = ()
-    searches: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-
-
 class RuntimeConfig(Value):
     """The capabilities of CONVENTIONS.md, by their own names; what is empty was not asked for."""
 
@@ -55,6 +48,7 @@ class RuntimeConfig(Value):
     ips: tuple[str, ...] = ()
     """Addresses that the container wants, with or without prefix length."""
     dns: Resolver | None = None
+    """What the container's /etc/resolv.conf will say, for plugins that answer names."""
     aliases: tuple[str, ...] = ()
 
 
