@@ -80,7 +80,7 @@ clean: ## sweep what dead containers left, then remove everything that was made 
 NEEDED := ca-certificates python3 python3-venv python3-dev gcc libc6-dev musl-tools libcap-dev busybox-static
 VM     := qemu-system-x86 kmod e2fsprogs apparmor
 PEERS  := tini runc crun runsc podman skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux \
-          containernetworking-plugins iptables graphviz
+          containernetworking-plugins iptables graphviz iperf3
 
 .PHONY: packages packages-images packages-test packages-vm
 packages:

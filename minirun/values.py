@@ -130,6 +130,17 @@ def revive(raw: Any, kind: type[T]) -> T:
 
 def _inner(kind: Any, field: str) -> tuple[str, Any]:
     """The annotation of ``field``, and the Value class that it mentions, if any."""
+    found = _INNER.get((kind, field))
+    if found is None:
+        found = _INNER[kind, field] = _look_up(kind, field)
+    return found
+
+
+#: Looked up once: a record has many values of few kinds.
+_INNER: dict[tuple[Any, str], tuple[str, Any]] = {}
+
+
+def _look_up(kind: Any, field: str) -> tuple[str, Any]:
     for base in kind.__mro__:
         text = base.__dict__.get("__annotations__", {}).get(field)
         if text is not None:

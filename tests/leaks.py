@@ -1,9 +1,9 @@
 """What a container leaves in the kernel, so that a test can see that nothing is left.
 
 Looked at before and after each test that may start a container: mounts, cgroups,
-processes, network interfaces, and the directories of virtual machines. They go away asynchronously
-(the kernel takes a namespace apart after the last process in it is reaped),
-hence the bounded wait. Containers of others, which come and go on this machine
+processes, network interfaces, and the directories of pods and virtual machines.
+They go away asynchronously (the kernel takes a namespace apart after the last
+process in it is reaped), hence the bounded wait. Containers of others, which come and go on this machine
 meanwhile, are not counted: ours have the tests' directory in what they were
 given, hold open or have mounted; a bridge of ours has it in its alias, and a veth
 pair's end is plugged into one.
@@ -30,6 +30,7 @@ class Look:
         self.mounts = mounts(places)
         self.cgroups = cgroups()
         self.machines = machines(places)
+        self.pods = pods(places)
         self.links = links(places)
         self.pids = pids()
 
@@ -42,7 +43,7 @@ class Look:
         processes = {f"process {pid}" for pid in pids() - self.pids if self._is_ours(pid)}
         groups = {group for group in cgroups() - self.cgroups if self._counts(group)}
         rest = (mounts(self.places) - self.mounts) | (machines(self.places) - self.machines)
-        rest |= (links(self.places) - self.links) | tables()
+        rest |= (pods(self.places) - self.pods) | (links(self.places) - self.links) | tables()
         return processes | {f"cgroup {group}" for group in groups} | rest
 
     def _is_ours(self, pid: str) -> bool:
@@ -61,10 +62,10 @@ class Look:
         return not inside or any(map(self._is_ours, inside))
 
 
-def wait_for(nothing: Callable[[], set[str]]) -> set[str]:
-    """What ``nothing`` finds again and again for PATIENCE seconds; empty as soon as it is gone."""
+def wait_for(nothing: Callable[[], set[str]], patience: float = PATIENCE) -> set[str]:
+    """What ``nothing`` finds again and again for ``patience`` seconds; empty as soon as it is gone."""
     left = nothing()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while left and time.monotonic() < deadline:
         time.sleep(0.01)
         left &= nothing()
@@ -83,6 +84,12 @@ def machines(places: tuple[str, ...]) -> set[str]:
     return {
         f"directory {path}" for place in places for pattern in patterns for path in Path(place).glob(pattern)
     }
+
+
+def pods(places: tuple[str, ...]) -> set[str]:
+    """What pods have while they are: directories, and names that are links."""
+    patterns = ("root/pods/*-*", "root/pods/names/*", "state/pods/*")
+    return {f"pod {path}" for place in places for pattern in patterns for path in Path(place).glob(pattern)}
 
 
 def cgroups() -> set[str]:

@@ -60,17 +60,24 @@ def _quickly(argv: Sequence[str]) -> int | None:
     if before is None or not before[1]:
         return None
     name, *rest = before[1]
-    table = flags.TABLES.get(name)
-    behind = quick.read(table, rest) if table else None
+    tables, read = flags.TABLES, quick.read
+    if name == "pod" and rest:
+        from minirun.cli.pod import flags as of_pods
+
+        tables, read = of_pods.TABLES, of_pods.read
+        name, *rest = rest
+    table = tables.get(name)
+    behind = read(table, rest) if table else None
     if table is None or behind is None or not table.complete(behind[1]):
         return None
     settings = located(flags.GLOBAL.value(before[0], ()))
     options = table.value(*behind)
-    return int(main_of(name)(settings, options))
+    place = name if tables is flags.TABLES else f"pod.{name}"
+    return int(main_of(place)(settings, options))
 
 
 def main_of(name: str) -> Callable[..., Any]:
-    """``main(settings, options)`` of the command ``name``."""
+    """``main(settings, options)`` of the command ``name``; of a pod's ``pod.NAME``."""
     module = __import__(f"minirun.cli.{name}", fromlist=["main"])
     function: Callable[..., Any] = module.main
     return function

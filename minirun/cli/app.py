@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rmi": ("rmi", "Remove images."),
     "port": ("port", "Show where on the host a container's ports are."),
     "volume": ("volume", "List and remove volumes."),
+    "pod": ("pod", "Pods: containers that share namespaces, by Kubernetes' rules."),
     "network": ("network", "Networks: bridges that containers are plugged into."),
     "vm": ("vm", "Virtual machines: the same images, with a kernel of their own."),
     "compare": ("compare", "Run one command as process, container and virtual machine; measure."),
@@ -63,23 +64,34 @@ def run_app(argv: Sequence[str]) -> int:
     except SystemExit as error:  # click's way with a reader that has left
         raise BrokenPipeError from error
     except click.ClickException as error:
-        raise _usage_error(error) from error
+        raise _usage_error(error, argv) from error
     return result if isinstance(result, int) else 0
 
 
-def _usage_error(error: click.ClickException) -> UsageError:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "minirun"
+def _usage_error(error: click.ClickException, argv: Sequence[str]) -> UsageError:
+    context = getattr(error, "ctx", None) or _context(argv)
+    path = context.command_path
     place = path.removeprefix("minirun").strip()
-    usage = context.command.get_usage(context).removeprefix("Usage: ") if context else ""
+    usage = context.command.get_usage(context).removeprefix("Usage: ")
     remedy = f"`{path} --help`"
     possibilities = getattr(error, "possibilities", None)
     if possibilities:
         remedy = f"{' or '.join(sorted(possibilities))}; {remedy} lists all"
-    why = f"it is used like this: {' '.join(usage.split())}" if usage else ""
+    why = f"it is used like this: {' '.join(usage.split())}"
     what = error.message if getattr(error, "option_name", None) else error.format_message()
     what = _lower(what.rstrip("."))
     return UsageError(f"{place}: {what}" if place else what, why, remedy)
+
+
+def _context(argv: Sequence[str]) -> click.Context:
+    """Which command was meant, where click's parser does not tell."""
+    context = click.Context(app, info_name="minirun")
+    for word in argv:
+        group = context.command
+        command = group.get_command(context, word) if isinstance(group, click.Group) else None
+        if command:
+            context = click.Context(command, info_name=word, parent=context)
+    return context
 
 
 def _lower(sentence: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from minirun.cli.explain_shown import Line
     from minirun.cli.flags import ExplainOptions
+    from minirun.container.state import Store
     from minirun.steps import Step
 
 #: A difference is to be read at a glance: calls of one step, characters that two calls share.
@@ -115,6 +116,8 @@ def _plan(settings: Settings, options: Options) -> list[Step]:
 
     store = Store(root=settings.root, state=settings.state)
     image = images.resolve(settings.root, options.image)
+    if options.pod:
+        options = _in_pod(store, options)
     home = store.container(ID)
     lent = lend(home, image.layers, options.init, FIRST_ID)
     wired, wires = Wired(), None
@@ -125,6 +128,14 @@ def _plan(settings: Settings, options: Options) -> list[Step]:
     wired = replace(wired, mounts=mounts(home, options))
     spec = spec_of(options, image.config, ID, lent, lambda name: pid_of(store, name), wired)
     return plan(spec, layout(), f"{settings.root}/seccomp", wires)
+
+
+def _in_pod(store: Store, options: Options) -> Options:
+    """--pod: with what a container of that pod borrows. Raises NotFound, Conflict, UsageError."""
+    from minirun.pod import join
+    from minirun.pod.state import Pods
+
+    return join.borrowing(join.host(Pods(store=store).find(options.pod)), options)
 
 
 def difference(before: Sequence[Step], after: Sequence[Step]) -> list[Change]:
@@ -183,15 +194,16 @@ def _show_difference(changes: Sequence[Change], json: bool) -> None:
     from minirun.cli.output import show_json
 
     if json:
-        show_json([_change_as_json(change) for change in changes])
+        show_json([change_as_json(change) for change in changes])
         return
     if not changes:
         print("No difference: both make the same system calls.")
         return
-    show([line for change in changes for line in _change_lines(change)])
+    show([line for change in changes for line in change_lines(change)])
 
 
-def _change_as_json(change: Change) -> dict[str, object]:
+def change_as_json(change: Change) -> dict[str, object]:
+    """A change for programs."""
     return {
         "change": change.kind,
         "before": as_json(change.number, change.before) if change.before else None,
@@ -199,7 +211,8 @@ def _change_as_json(change: Change) -> dict[str, object]:
     }
 
 
-def _change_lines(change: Change) -> Iterator[Line]:
+def change_lines(change: Change) -> Iterator[Line]:
+    """A change as it is shown."""
     sign = {"added": "+", "removed": "-", "changed": "~"}[change.kind]
     step = change.after or change.before
     assert step is not None

@@ -11,6 +11,7 @@ from minirun.cli import flag_values as read
 from minirun.cli.flag_values import Kind
 from minirun.cli.settings import Settings
 from minirun.cli.table import Flag, Table
+from minirun.container import network_words
 from minirun.container.options import AttachOptions, ExecOptions, Options, StartOptions
 
 
@@ -59,7 +60,7 @@ def _number(low: int, high: int) -> Kind:
 
 PORT = _many("[ADDRESS:][HOSTPORT:]PORT[/PROTOCOL]", "8080:80, 127.0.0.1:8080:80 or 53:53/udp")
 ADDRESS = Kind(read=read.word, metavar="ADDRESS", like="an address of the network's subnet")
-MAC = Kind(read=read.mac, metavar="MAC", like="six numbers such as 02:42:ac:11:00:02")
+MAC = Kind(read=network_words.mac, metavar="MAC", like="six numbers such as 02:42:ac:11:00:02")
 BYTES = Kind(read=read.bytes_rate, metavar="PATH:RATE", like="a device and a rate, such as /dev/sda:10m")
 OPERATIONS = Kind(
     read=read.operations_rate, metavar="PATH:RATE", like="a device and a rate, such as /dev/sda:1000"
@@ -114,6 +115,7 @@ FILES = (
     ),
 )
 SEEN = (
+    Flag("--pod", NAME, "Run it in this pod: its network, IPC, host name and limits."),
     Flag("--net --network", NETWORK, "The network it is on (minirun); again for one more."),
     Flag("-p --publish", PORT, "Lead a port of the host's to one of the container's."),
     Flag("-P --publish-all", SWITCH, "Publish what the image exposes, on free ports."),

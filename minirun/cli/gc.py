@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -16,17 +17,28 @@ def command(settings: Settings) -> int:
     """Sweep up what a crash left behind.
 
     Containers whose creator or monitor was killed, names and ids that nobody
-    holds, half-made images, layers that no image needs; virtual machines whose
+    holds, half-made images, layers that no image needs; pods that are half-made
+    or that nobody looks after though they need it; virtual machines whose
     command was killed, half-made templates and kernels. What runs is left
     alone. The exit code is 125 where something could not be swept.
     """
     from minirun.cli.several import store_of
     from minirun.container.gc import gc
 
-    done = gc(store_of(settings)) + _images(settings) + _machines(settings)
+    done = gc(store_of(settings)) + _pods(settings) + _images(settings) + _machines(settings)
     for line in done:
         print(line)
     return 125 if any(line.startswith("cannot ") for line in done) else 0
+
+
+def _pods(settings: Settings) -> list[str]:
+    """What is left of pods, and who has to be looked after."""
+    if not any(os.path.isdir(f"{place}/pods") for place in (settings.root, settings.state)):
+        return []
+    from minirun.cli.several import store_of
+    from minirun.pod.gc import sweep
+
+    return sweep(store_of(settings))
 
 
 def _images(settings: Settings) -> list[str]:

@@ -27,7 +27,7 @@ def command(settings: Settings, follow: bool, tail: str, since: str, timestamps:
     from minirun.container import logs
 
     home = store_of(settings).find(container)
-    last = _count(tail)
+    last = count(tail)
     after = logs.moment(since) if since else ""
     writers = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
     fresh = {"stdout": True, "stderr": True}
@@ -43,7 +43,8 @@ def _shown(line: Line, stamped: bool) -> bytes:
     return line.time.encode() + b" " + line.text if stamped else line.text
 
 
-def _count(tail: str) -> int | None:
+def count(tail: str) -> int | None:
+    """How many lines --tail asks for; None for all. Raises UsageError."""
     if tail == "all":
         return None
     if not tail.isdigit():

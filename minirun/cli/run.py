@@ -24,20 +24,22 @@ if TYPE_CHECKING:
 def main(settings: Settings, options: Options) -> int:
     """Runs a container as ``options`` ask; the exit code of the program."""
     store = Store(root=settings.root, state=settings.state)
-    with prepare(store, options) as prepared, Cidfile(options.cidfile, prepared.home.id):
+    with place(store, options) as prepared, Cidfile(options.cidfile, prepared.home.id):
         client, pid = start.launch(
             prepared.home,
             prepared.record,
             prepared.lock,
             autostart=True,
-            greeting=_greeting(options),
+            greeting=greeting(options),
             trace=tracer(options.trace),
             meanwhile=_get_ready,
         )
+    if options.pod:
+        in_pod(prepared)
     say_what_was_set(store, options)
     try:
         if not options.detach:
-            return _foreground(prepared, options, client, pid)
+            return foreground(prepared, options, client, pid)
         start.wait_started(client)
     except MinirunError:
         if not options.rm:
@@ -45,6 +47,22 @@ def main(settings: Settings, options: Options) -> int:
         raise
     print(prepared.home.id)
     return 0
+
+
+def place(store: Store, options: Options) -> Prepared:
+    """Where the container is going to be: a place of its own, or one in a pod."""
+    if not options.pod:
+        return prepare(store, options)
+    from minirun.pod import join
+
+    return join.prepare(store, options)
+
+
+def in_pod(prepared: Prepared) -> None:
+    """The container is created, and its pod has it looked after."""
+    from minirun.pod import join
+
+    join.settle(prepared)
 
 
 def _remove_if_it_never_started(home: Home) -> None:
@@ -59,10 +77,10 @@ def _remove_if_it_never_started(home: Home) -> None:
 
 def _get_ready() -> None:
     """Imports what is needed from the start on."""
-    from minirun.container import after, attach  # noqa: F401  (for _foreground)
+    from minirun.container import after, attach  # noqa: F401  (for foreground)
 
 
-def _greeting(options: Options) -> tuple[bytes, ...]:
+def greeting(options: Options) -> tuple[bytes, ...]:
     """What the monitor hears from us before the gate opens: nothing is missed."""
     if options.detach:
         return ()
@@ -85,7 +103,8 @@ def _sends_stdin(options: Options) -> bool:
     return options.interactive and (not options.attach or "stdin" in options.attach)
 
 
-def _foreground(prepared: Prepared, options: Options, client: Channel, pid: int) -> int:
+def foreground(prepared: Prepared, options: Options, client: Channel, pid: int) -> int:
+    """Attached, until the program has ended; its exit code."""
     from minirun.container import after, attach
     from minirun.container.detach import Detached
 
@@ -104,7 +123,16 @@ def _foreground(prepared: Prepared, options: Options, client: Channel, pid: int)
         if options.rm and session.is_over:
             after.remove_ended(prepared.home, prepared.record)
             client.send_if_heard(monitor.DONE)
+            if options.pod:
+                in_pod_no_more(prepared)
     return report_exit(ended)
+
+
+def in_pod_no_more(prepared: Prepared) -> None:
+    """The container was removed: its pod shall know of it no longer."""
+    from minirun.pod import join
+
+    join.tell(prepared)
 
 
 def report_exit(ended: Exit) -> int:
@@ -158,7 +186,7 @@ class Cidfile:
 
 def say_what_was_set(store: Store, options: Options) -> None:
     """The first container on a bridge makes the machine a router: its owner is told."""
-    if options.network_mode or not os.path.exists(f"{store.state}/networks/.news"):
+    if options.pod or options.network_mode or not os.path.exists(f"{store.state}/networks.news"):
         return
     from minirun.network import bridge
 

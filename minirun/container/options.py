@@ -64,6 +64,8 @@ class Options(Value):
     device: tuple[str, ...] = ()
 
     # What it sees of the system: a new namespace, another's, or the host's.
+    pod: str = ""
+    """The pod to join (pod/join.py): it fills in the namespaces and the cgroup."""
     network: tuple[str, ...] = ()
     """none, host, container:NAME or ns:PATH; or networks (network_words.py); empty is the usual."""
     publish: tuple[str, ...] = ()

@@ -1,4 +1,5 @@
-"""The C programs: ``monitor`` (a container's parent), ``init`` (--init), ``guest`` (a machine's PID 1).
+"""The C programs: ``monitor`` (a container's parent), ``init`` (--init), ``pause`` (a pod's PID 1), ``guest``
+(a machine's).
 
 They are C because they live as long as the container does: tens of KiB each,
 where an idle Python is ten MiB; and because a guest has nothing else yet. Layer:

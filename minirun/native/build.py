@@ -27,6 +27,17 @@ BIN = HERE / "bin"
 FLAGS = ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-fno-pie", "-no-pie"]
 #: Every function in a section of its own, and those that nobody calls left out.
 SMALL = ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-s"]
+#: pause.c is its own C library: then what counts is what the linker adds.
+ALONE = [
+    "-nostdlib",
+    "-ffreestanding",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-stack-protector",
+    "-fno-ident",
+    "-Wl,--build-id=none",
+    "-Wl,-z,noseparate-code",  # headers, code and text in one page, not in three
+]
+OF_ITS_OWN = {"pause": ALONE}
 #: musl-gcc hides the kernel's own headers (linux/*.h), which musl does not bring.
 KERNEL_HEADERS = ["/usr/include", f"/usr/include/{sysconfig.get_config_var('MULTIARCH')}"]
 
@@ -75,7 +86,8 @@ def compile_one(source: Path, program: Path, extra: tuple[str, ...] = ()) -> Non
     """Compiles one program; it takes its place whole or not at all."""
     # The temporary name is our own: two builds in one tree do not meet.
     unfinished = program.with_name(f".{program.name}.{os.getpid()}")
-    command = [*compiler(), *FLAGS, *SMALL, *extra, "-o", str(unfinished), str(source)]
+    flags = [*FLAGS, *SMALL, *OF_ITS_OWN.get(source.stem, ()), *extra]
+    command = [*compiler(), *flags, "-o", str(unfinished), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     sys.stderr.write(done.stderr)
     if done.returncode:

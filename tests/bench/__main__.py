@@ -1,6 +1,7 @@
 """``make bench``: measures all, and prints the table that README has.
 
-    python -m tests.bench [start] [idle] [filter] [streams] [images] [vm] [network[=STARTS]]
+    python -m tests.bench [start] [idle] [filter] [streams] [images] [vm] [network[=STARTS]] [traffic]
+                          [pods]
 
 with the interpreter beside which minirun is installed, as root, on a machine
 that does nothing else. STARTS is for how long the soak of the networks goes on
@@ -17,9 +18,11 @@ from tests.bench import (
     bench_idle,
     bench_images,
     bench_network,
+    bench_pods,
     bench_start,
     bench_streams,
     bench_syscall_filter,
+    bench_traffic,
     bench_vm,
 )
 from tests.bench.harness import note, output, table
@@ -33,6 +36,8 @@ PARTS = {
     "images": bench_images.rows,
     "vm": bench_vm.rows,
     "network": bench_network.rows,
+    "traffic": bench_traffic.rows,
+    "pods": bench_pods.rows,
 }
 
 

@@ -126,9 +126,9 @@ def compare(
     return Row(f"{what}, {unit}", spread(all_ours, scale, digits), "; ".join(beside), "; ".join(said))
 
 
-def judged(bar: str, met: bool) -> str:
+def judged(bar: str, met: bool, bound: str = "at most") -> str:
     """A bar and whether it was met: for a person, nothing fails."""
-    return f"at most {bar}: {'met' if met else '**missed**'}"
+    return f"{bound} {bar}: {'met' if met else '**missed**'}"
 
 
 def table(rows: Sequence[Row]) -> str:

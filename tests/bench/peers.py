@@ -61,10 +61,18 @@ class Minirun:
         """A container that does nothing; its id."""
         return output(self.run(*FOREVER, flags=("-d",)))
 
+    def pid(self, id: str) -> int:
+        """Its first process."""
+        return int(json.loads(output(self("inspect", id)))[0]["state"]["pid"])
+
+    def removal(self, *ids: str) -> list[str]:
+        """What kills and removes them."""
+        return self("rm", "-f", *ids)
+
     def remove(self, *ids: str) -> None:
         """Kills and removes them."""
         if ids:
-            spend(self("rm", "-f", *ids))
+            spend(self.removal(*ids))
 
     def close(self) -> None:
         """Removes whatever a contest that broke off has left."""
@@ -91,10 +99,18 @@ class Podman:
         """A container that does nothing; its id."""
         return output(self.run(*FOREVER, flags=("-d",)))
 
+    def pid(self, id: str) -> int:
+        """Its first process."""
+        return int(json.loads(output(self("inspect", id)))[0]["State"]["Pid"])
+
+    def removal(self, *ids: str) -> list[str]:
+        """What kills and removes them."""
+        return self("rm", "-f", "-t", "0", *ids)
+
     def remove(self, *ids: str) -> None:
         """Kills and removes them."""
         if ids:
-            spend(self("rm", "-f", "-t", "0", *ids))
+            spend(self.removal(*ids))
 
     def close(self) -> None:
         """Removes whatever a contest that broke off has left."""

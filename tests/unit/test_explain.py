@@ -76,7 +76,7 @@ def test_plain_lines() -> None:
 
 def test_a_change_shows_only_the_calls_that_differ() -> None:
     (change,) = explain.difference([DROP], [DROP_LESS])
-    (line,) = explain._change_lines(change)
+    (line,) = explain.change_lines(change)
     assert line[0] == "~"
     assert line[3] == ['- prctl("CAP_A")']
 

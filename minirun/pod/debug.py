@@ -1,0 +1,76 @@
+"""debug: a container that joins a pod to look around.
+
+Layer: pod. An ephemeral container: no ports, probes, resources or hooks, never
+restarted, gone with the pod; it does not change what the pod counts as. It shares
+what every member shares, and with ``target`` also the processes of one container,
+whose image may have no shell at all. KEP-277. Read ``join.py`` next.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minirun.errors import Conflict, InvalidInput
+from minirun.pod import join, member
+from minirun.pod.deeds import context_of, note_event
+from minirun.pod.manifest.types import Container
+from minirun.pod.manifest.validate import validate_ephemeral
+from minirun.pod.observed import RUNNING
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minirun.container.prepare import Prepared
+    from minirun.pod.join import Host
+
+#: What a debugger is made of where nobody says: small, and with a shell.
+IMAGE = "busybox"
+
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words that somebody minds
+
+
+def name() -> str:
+    """A name for a debugger: ``debugger-x7k2p``, another one every time."""
+    return "debugger-" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(5))
+
+
+def prepare(pod: Host, container: Container) -> Prepared:
+    """A place for the ephemeral ``container`` in ``pod``; nothing runs yet.
+
+    Raises InvalidInput for what it cannot have, Conflict where its target does
+    not run or the pod has a container of its name, and what ``member.prepared`` does.
+    """
+    _check(pod, container)
+    wish = member.Member(
+        record=pod.record,
+        container=container,
+        sandbox=pod.sandbox,
+        context=context_of(pod.record, pod.seen.sandbox.addresses if pod.seen.sandbox else ()),
+        target=_target(pod, container.targetContainerName),
+    )
+    prepared = member.prepared(pod.home, wish)
+    join.announce(pod, prepared, container, member.image_of(pod.home, container), join.DEBUG)
+    note_event(pod.home, "Normal", "Started", f"ephemeral container {container.name}")
+    return prepared
+
+
+def _check(pod: Host, container: Container) -> None:
+    for path, what in validate_ephemeral(container, pod.spec, container.name):
+        raise InvalidInput(
+            f"pod {pod.record.name} cannot have that ephemeral container",
+            f"{path}: {what}",
+            "minirun pod debug --help",
+        )
+
+
+def _target(pod: Host, name: str) -> str:
+    """The id of the container whose processes are to be seen; "" for none."""
+    if not name:
+        return ""
+    one = pod.seen.of(name)
+    if one.state != RUNNING:
+        raise Conflict(
+            f"container {name} of pod {pod.record.name} is no target",
+            f"it does not run, so it has no processes that could be seen (it is {one.state})",
+            "leave out --target, or wait until it runs",
+        )
+    return one.id
