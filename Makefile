@@ -64,6 +64,11 @@ check: $(VENV)/.test ## lint, format, types, C warnings, layers, sizes, conventi
 bench: install packages-test packages-vm ## measure against runc and podman (BENCH=start picks a part)
 	@$(BIN)/python -m tests.bench $(BENCH) </dev/null
 
+.PHONY: pod-fields
+pod-fields: $(VENV)/.test ## write tutorials/pod-fields.md anew: which fields of a manifest count
+	@mkdir -p tutorials
+	@$(BIN)/python -c "from minirun.pod.manifest import support; print(support.page(), end='')" > tutorials/pod-fields.md
+
 .PHONY: native
 native: packages ## compile the C programs in place, for a source checkout
 	@PYTHONPATH=. $(PYTHON) -B -m minirun.native.build
@@ -79,7 +84,7 @@ clean: ## sweep what dead containers left, then remove everything that was made 
 
 NEEDED := ca-certificates python3 python3-venv python3-dev gcc libc6-dev musl-tools libcap-dev busybox-static
 VM     := qemu-system-x86 kmod e2fsprogs apparmor
-PEERS  := tini runc crun runsc podman skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux \
+PEERS  := tini runc crun runsc podman catatonit skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux \
           containernetworking-plugins iptables graphviz iperf3
 
 .PHONY: packages packages-images packages-test packages-vm

@@ -122,14 +122,17 @@ def become(
 def _after(home: Home, record: Record, lock: int) -> list[str]:
     """What the monitor becomes when the container has ended: `minirun`, to remove it or its network.
 
-    One without a network may be given one while it runs (connect.py), which leaves word of it.
+    One without a network may be given one while it runs (connect.py), which leaves word of it. A
+    pod is looked after as long as there is one: who removes it ends its containers himself.
     """
-    always = record.remove or record.spec.endpoints or record.pod
+    condition = "" if record.remove or record.spec.endpoints else f"when={CONNECTED}"
+    if record.pod:
+        condition = f"when={home.store.root}/pods/{record.pod}/pod.json"
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     layer = "pod" if record.pod else "container"
     script = f"import sys; sys.path.insert(0, sys.argv[1]); from minirun.{layer} import after; after.main()"
     return [
-        *([] if always else [f"when={CONNECTED}"]),
+        *([condition] if condition else []),
         "--",
         sys.executable,
         *("-I", "-c", script, package),

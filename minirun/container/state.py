@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: Digits of an id.
+ID_LENGTH = 64
+
+
 class Record(Value):
     """What was asked for, as it was at creation. Times are RFC 3339, UTC."""
 
@@ -122,6 +126,8 @@ class Store(Value):
         id = self.id_of_name(wanted)
         if id and self.container(id).exists():
             return self.container(id)
+        if len(wanted) == ID_LENGTH and "/" not in wanted and self.container(wanted).exists():
+            return self.container(wanted)  # whole, as pods ask for it: no need to look at all of them
         hits = [id for id in self.ids() if id.startswith(wanted)] if wanted else []
         hits = [id for id in hits if self.container(id).exists()]
         if len(hits) > 1:

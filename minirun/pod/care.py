@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 
+from minirun.container.files import parse, read, write_json
 from minirun.container.options import ExecOptions
 from minirun.errors import MinirunError
 from minirun.pod.health import LIVENESS_PROBE, READINESS_PROBE, STARTUP_PROBE, is_up
@@ -20,9 +21,10 @@ from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from minirun.pod.deeds import Deeds
+    from minirun.pod.manifest.types import PodSpec
     from minirun.pod.probes.command import Started
     from minirun.pod.probes.conversation import ProbeResult
-    from minirun.pod.probes.prober import Prober
+    from minirun.pod.probes.prober import Counted, Prober
     from minirun.pod.state import PodHome
 
 _KINDS = (STARTUP_PROBE, LIVENESS_PROBE, READINESS_PROBE)
@@ -36,6 +38,8 @@ class Care:
         self.deeds = deeds
         self.hooks = Conversations()
         self.prober: Prober | None = None
+        self.kept: dict[str, Counted] = {}
+        """How the probes stood when that was written down last."""
 
     def go_on(self, now: float) -> None:
         """Lets all go on that can, and notes what has come of them; never waits."""
@@ -94,24 +98,49 @@ class Care:
         ]
         if not probed:
             return
-        from minirun.pod.probes.prober import Prober, Up
+        from minirun.pod.probes.prober import Up
 
-        if self.prober is None:
-            self.prober = Prober(spec, self._address(), self._execute)
+        prober = self._prober_of(spec)
         up = {
             one.name: Up(id=seen.of(one.name).id, startedAt=seen.of(one.name).startedAt)
             for one in probed
             if is_up(one, seen.of(one.name))
         }
-        self.prober.follow(up, now, deleting=seen.deletion is not None)
-        self.prober.step(now)
-        for answer in self.prober.answers():
+        prober.follow(up, now, deleting=seen.deletion is not None)
+        prober.step(now)
+        for answer in prober.answers():
             if not answer.result.success:
                 message = f"container {answer.container}: {answer.kind} probe: {answer.result.message}"
                 deeds.event("Warning", "Unhealthy", message)
-        for (name, kind), outcome in self.prober.results.items():
+        for (name, kind), outcome in prober.results.items():
             if kind in _KINDS and getattr(seen.of(name), kind) != outcome:
                 deeds.note(name, **{kind: outcome})
+        self._leave(prober)
+
+    def _prober_of(self, spec: PodSpec) -> Prober:
+        """Of the sandbox that there is; it goes on where that of a killed supervisor was."""
+        from minirun.pod.probes.prober import Prober, Standing
+
+        address = self._address()
+        if self.prober is None or self.prober.address != address:
+            if self.prober:
+                self.prober.close()
+            raw = read(self._standing)
+            self.kept = parse(raw, Standing, self._standing).containers if raw else {}
+            self.prober = Prober(spec, address, self._execute, self.kept)
+        return self.prober
+
+    def _leave(self, prober: Prober) -> None:
+        """Writes down how the probes stand, for whoever comes next."""
+        from minirun.pod.probes.prober import Standing
+
+        if prober.counts != self.kept:
+            self.kept = dict(prober.counts)
+            write_json(self._standing, Standing(containers=self.kept))
+
+    @property
+    def _standing(self) -> str:
+        return f"{self.home.runtime}/probes.json"
 
     def _address(self) -> str:
         sandbox = self.deeds.seen.sandbox

@@ -11,22 +11,22 @@ import errno
 import os
 import time
 
-from minirun.container import links
+from minirun.container import kill, links
 from minirun.container.files import parse, read
 from minirun.container.state import Record
 from minirun.errors import Conflict, MinirunError
 from minirun.linux.path import remove_tree
-from minirun.pod import node, qos, sandbox, supervise, volumes
+from minirun.pod import node, qos, sandbox, supervise
 from minirun.pod.actions import RunPostStart
-from minirun.pod.observed import ALIVE, Observed
-from minirun.pod.state import NAMESPACE, PodHome, PodLock, PodRecord, Pods, Progress
-from minirun.pod.supervisor import Supervisor
+from minirun.pod.locks import PodLock
+from minirun.pod.observed import ALIVE, PRESENT, Observed
+from minirun.pod.state import NAMESPACE, PodHome, PodRecord, Pods, Progress
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minirun.container.state import Store
+    from minirun.container.state import Home, Store
     from minirun.pod.decide import Decision
     from minirun.pod.manifest.types import ConfigMap, Pod, PodSpec, Secret
 
@@ -84,7 +84,9 @@ def _begin(home: PodHome, record: PodRecord) -> bool:
     The caller holds supervisor.lock: whoever dies before the last line leaves a
     ruin, and after it a pod that somebody else looks after.
     """
-    _, unfinished = Supervisor(home).run(begun)
+    from minirun.pod.supervisor import Supervisor  # removing a pod wants this file, too, and not that
+
+    _, unfinished = Supervisor(home, record).run(begun)
     problem = home.progress().seen.problem
     if problem:
         raise MinirunError(
@@ -93,7 +95,15 @@ def _begin(home: PodHome, record: PodRecord) -> bool:
             f"minirun pod create once that is mended ({problem.reason})",
         )
     home.commit()
-    return unfinished
+    return unfinished or _has_lost(home)
+
+
+def _has_lost(home: PodHome) -> bool:
+    """Whether a container has ended whose monitor did not yet see that there is a pod to look after."""
+    seen = home.progress().seen
+    ids = [one.id for one in seen.containers.values() if one.state in PRESENT]
+    ids += [seen.sandbox.id] if seen.sandbox else []
+    return any(home.store.container(id).has_exit() for id in ids)
 
 
 def begun(spec: PodSpec, seen: Observed, decision: Decision) -> bool:
@@ -128,14 +138,32 @@ def discard(home: PodHome) -> None:
     directories that tell of the uid, and the one that the lock is in goes last.
     """
     store = home.store
-    home.retract()
-    for id in containers(home):
-        sandbox.end(store.container(id))
-    volumes.sweep(f"{home.runtime}/subpaths", f"{home.runtime}/volumes", f"{home.data}/volumes")
+    home.retract()  # first: from here on no monitor looks after the pod when its container ends
+    made = [store.container(id) for id in containers(home)]
+    for container in made:
+        _kill(container)
+    for container in made:
+        sandbox.end(container)
+    _sweep_volumes(f"{home.runtime}/subpaths", f"{home.runtime}/volumes", f"{home.data}/volumes")
     node.remove_group(home.uid)
     remove_tree(home.data)
     links.give_back_all(f"{store.root}/pods/names", home.uid)
     _remove_runtime(home)
+
+
+def _kill(container: Home) -> None:
+    """So that all of them die while the first is removed; what cannot be killed so is left to that."""
+    try:
+        kill.end(container)
+    except MinirunError:
+        return
+
+
+def _sweep_volumes(*places: str) -> None:
+    if any(map(os.path.lexists, places)):
+        from minirun.pod import volumes  # so that a pod without volumes does not pay for them
+
+        volumes.sweep(*places)
 
 
 def _remove_runtime(home: PodHome) -> None:
@@ -153,15 +181,31 @@ def containers(home: PodHome) -> list[str]:
     found: list[str] = []
     last: list[str] = []
     store, uid = home.store, home.uid.encode()
-    for id in store.ids():
+    for id in _candidates(home):
         container = store.container(id)
         raw = read(f"{container.data}/container.json") or read(f"{container.data}/pending.json") or b""
         if uid not in raw:
-            continue  # most of them, and reading a record takes its time
+            continue  # another pod's, and reading a record takes its time
         record = parse(raw, Record, container.data)
         if record.pod == home.uid:
             (last if record.labels.get(sandbox.CONTAINER) == sandbox.SANDBOX else found).append(id)
     return [*found, *last]
+
+
+def _candidates(home: PodHome) -> list[str]:
+    """Ids that may be of the pod's containers: by their names, and those that were seen in it.
+
+    Looking at every container that there is would make the pods pay for each other.
+    """
+    store = home.store
+    try:
+        name, seen, joined = home.record().name, home.progress().seen, home.wishes().joined
+    except MinirunError:  # it did not come so far, or is damaged
+        return store.ids()
+    names = [each for each in os.listdir(f"{store.root}/names") if each.startswith(f"{name}_")]
+    ids = {id for id in map(store.id_of_name, names) if id}
+    ids |= {one.id for one in seen.containers.values()} | {one.id for one in joined}
+    return sorted(ids - {""})
 
 
 def _uid() -> str:

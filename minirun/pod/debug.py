@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 
 from minirun.errors import Conflict, InvalidInput
-from minirun.pod import join, member
-from minirun.pod.deeds import context_of, note_event
+from minirun.pod import events, join, member, node
 from minirun.pod.manifest.types import Container
 from minirun.pod.manifest.validate import validate_ephemeral
 from minirun.pod.observed import RUNNING
@@ -44,12 +43,12 @@ def prepare(pod: Host, container: Container) -> Prepared:
         record=pod.record,
         container=container,
         sandbox=pod.sandbox,
-        context=context_of(pod.record, pod.seen.sandbox.addresses if pod.seen.sandbox else ()),
+        context=node.context_of(pod.record, pod.seen.sandbox.addresses if pod.seen.sandbox else ()),
         target=_target(pod, container.targetContainerName),
     )
     prepared = member.prepared(pod.home, wish)
     join.announce(pod, prepared, container, member.image_of(pod.home, container), join.DEBUG)
-    note_event(pod.home, "Normal", "Started", f"ephemeral container {container.name}")
+    events.note(pod.home, "Normal", "Started", f"ephemeral container {container.name}")
     return prepared
 
 

@@ -9,13 +9,12 @@ Read ``supervise.py`` next.
 
 from __future__ import annotations
 
-import os
 import time
 
 from minirun.container import kill, remove, wait
 from minirun.container.signals import number
-from minirun.errors import MinirunError, reason
-from minirun.pod import member, node, sandbox
+from minirun.errors import MinirunError
+from minirun.pod import events, member, node, sandbox
 from minirun.pod.actions import (
     Finish,
     KillContainer,
@@ -27,8 +26,8 @@ from minirun.pod.actions import (
     StopContainer,
     StopSandbox,
 )
-from minirun.pod.downward import Context
 from minirun.pod.environment import CreateContainerConfigError
+from minirun.pod.locks import Alone
 from minirun.pod.observe import LOST
 from minirun.pod.observed import (
     ALIVE,
@@ -39,13 +38,15 @@ from minirun.pod.observed import (
     Sandbox,
     Seen,
 )
-from minirun.values import TYPE_CHECKING, plain, replace
+from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from minirun.container.prepare import Prepared
     from minirun.container.state import Home
     from minirun.pod.actions import Action
+    from minirun.pod.downward import Context
     from minirun.pod.manifest.types import Container, PodSpec
     from minirun.pod.observed import Ended, Observed
     from minirun.pod.state import PodHome, PodRecord
@@ -79,10 +80,24 @@ class Deeds:
         self.begin_hook: Callable[[str, str, float | None], None]
         """Begins a hook of a container, for at most so many seconds: somebody else's to follow (care.py)."""
 
-    def do(self, action: Action) -> None:
-        """Does it, and notes it."""
-        getattr(self, f"_{type(action).__name__}")(action)
-        self.save()
+    def do(self, actions: Iterable[Action]) -> None:
+        """Does them in order, and notes each. Containers that are started together do not wait for each other."""
+        starting: list[Iterator[None]] = []
+        for action in actions:
+            if isinstance(action, StartContainer):
+                starting.append(self._start(action))
+                next(starting[-1], None)
+            else:
+                self._go_on(starting)
+                getattr(self, f"_{type(action).__name__}")(action)
+                self.save()
+        self._go_on(starting)
+
+    def _go_on(self, starting: list[Iterator[None]]) -> None:
+        """Waits for those that have been begun."""
+        while starting:
+            next(starting.pop(0), None)
+            self.save()
 
     def save(self) -> None:
         """Stores what is seen."""
@@ -134,8 +149,8 @@ class Deeds:
             volumes.make(self.volumes(lender))
 
     def _has_no_sandbox(self, kind: str, error: MinirunError | OSError) -> None:
-        self.seen = replace(self.seen, problem=_problem(self.seen.problem, kind, error))
-        self.event("Warning", kind, _said(error))
+        self.seen = replace(self.seen, problem=events.problem_of(self.seen.problem, kind, error))
+        self.event("Warning", kind, events.said(error))
 
     def _StopSandbox(self, _: StopSandbox) -> None:
         one = self.seen.sandbox
@@ -147,7 +162,8 @@ class Deeds:
 
     # --- containers ---------------------------------------------------------
 
-    def _StartContainer(self, action: StartContainer) -> None:
+    def _start(self, action: StartContainer) -> Iterator[None]:
+        """Has its process made; comes back then, and goes on when it is to be waited for."""
         before = self.seen.of(action.name)
         if before.state == "created":
             self._open_gate(before)
@@ -177,12 +193,21 @@ class Deeds:
             with member.prepared(self.home, wish) as made:
                 self.note(action.name, id=made.home.id, imageID=made.record.imageId)
                 self.save()
-                member.launch(made)
+                yield from self._launch(made)
         except (MinirunError, OSError) as error:
             self._did_not_start(container, before, problem, error)
             return
         self.note(action.name, state=RUNNING)
         self.event("Normal", "Started", f"container {action.name}")
+
+    def _launch(self, made: Prepared) -> Iterator[None]:
+        client = member.begin(made)
+        try:
+            with Alone(made.lock.fd, client.fileno()):  # the next one's processes are not to hold them
+                yield
+            member.until_started(client)
+        finally:
+            client.close()
 
     def _did_not_start(
         self, container: Container, before: Seen, problem: Problem | None, error: MinirunError | OSError
@@ -193,13 +218,13 @@ class Deeds:
         if home and home.exists():
             # Its program could not be executed: it is there, and has ended.
             wait.until_recorded(home)
-            self.event("Warning", "Failed", f"container {name}: {_said(error)}")
+            self.event("Warning", "Failed", f"container {name}: {events.said(error)}")
             return
         # There is no container, so nothing has ended: whatever its policy, it waits to be made.
         kind = next((word for known, word in _REASONS.items() if isinstance(error, known)), _NOT_MADE)
-        again = replace(before, problem=_problem(problem, kind, error))
+        again = replace(before, problem=events.problem_of(problem, kind, error))
         self.note(name, **{field: getattr(again, field) for field in Seen.__fields__})
-        self.event("Warning", kind, f"container {name}: {_said(error)}")
+        self.event("Warning", kind, f"container {name}: {events.said(error)}")
 
     def _open_gate(self, seen: Seen) -> None:
         from minirun.container import start
@@ -271,7 +296,7 @@ class Deeds:
 
     def context(self) -> Context:
         """What the pod's manifest may refer to."""
-        return context_of(self.record, self.seen.sandbox.addresses if self.seen.sandbox else ())
+        return node.context_of(self.record, self.seen.sandbox.addresses if self.seen.sandbox else ())
 
     def volumes(self, lender: Home | None = None) -> VolumePlan:
         """The pod's volumes; ``lender`` is the sandbox they are for, by default the one that it has."""
@@ -297,52 +322,4 @@ class Deeds:
 
     def event(self, kind: str, word: str, message: str) -> None:
         """One more line of `pod events`."""
-        note_event(self.home, kind, word, message)
-
-
-def context_of(record: PodRecord, addresses: tuple[str, ...] = ()) -> Context:
-    """What the pod's manifest may refer to: itself, its data, the machine, its addresses."""
-    return Context(
-        pod=record.identified,
-        config_maps={one.metadata.name: one for one in record.config_maps},
-        secrets={one.metadata.name: one for one in record.secrets},
-        node=node.node(addressed=_asks_for_host(record.pod.spec)),
-        addresses=addresses,
-    )
-
-
-def _asks_for_host(spec: PodSpec) -> bool:
-    """Whether any container is told the machine's addresses: it takes time to find them out."""
-    containers = (*spec.initContainers, *spec.containers, *spec.ephemeralContainers)
-    sources = (each.valueFrom for container in containers for each in container.env if each.valueFrom)
-    return any(one.fieldRef and one.fieldRef.fieldPath.startswith("status.hostIP") for one in sources)
-
-
-def note_event(home: PodHome, kind: str, word: str, message: str) -> None:
-    """Appends to the pod's events: a line of JSON each."""
-    from minirun import json_quick
-
-    line = json_quick.dumps(plain({"at": time.time(), "type": kind, "reason": word, "message": message}))
-    try:
-        fd = os.open(f"{home.data}/events.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except FileNotFoundError:
-        return  # the pod is being removed
-    try:
-        os.write(fd, f"{line}\n".encode())
-    finally:
-        os.close(fd)
-
-
-def _problem(before: Problem | None, kind: str, error: MinirunError | OSError) -> Problem:
-    return Problem(
-        reason=kind,
-        message=_said(error),
-        at=time.time(),
-        tries=before.tries + 1 if before and before.reason == kind else 1,
-    )
-
-
-def _said(error: MinirunError | OSError) -> str:
-    if isinstance(error, MinirunError):
-        return ": ".join(part for part in (error.what, error.why) if part)
-    return reason(error)
+        events.note(self.home, kind, word, message)

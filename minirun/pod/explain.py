@@ -21,7 +21,6 @@ from minirun.container.specify import lend, spec_of
 from minirun.image.config import Image, ImageConfig
 from minirun.isolation.cgroups.layout import layout
 from minirun.pod import environment, member, node, sandbox, volumes
-from minirun.pod.deeds import context_of
 from minirun.pod.state import NAMESPACE, PodRecord, Pods
 from minirun.pod.volumes import mounting, subpath
 from minirun.spec import Root
@@ -88,7 +87,7 @@ def _pod(store: Store, pod: Pod, documents: Documents) -> Iterator[Part]:
     yield Part(pod=name, kind=PAUSE, steps=tuple(steps), namespaces=_namespaces(spec))
     first_id = FIRST_ID if pod.spec.hostUsers is False else 0
     own = [address.partition("/")[0] for each in spec.endpoints for address in each.addresses]
-    context = context_of(record, tuple(own))
+    context = node.context_of(record, tuple(own))
     made = member.volume_plan(home, record, context, first_id)
     if made.steps:
         yield Part(pod=name, kind=VOLUMES, steps=made.steps)

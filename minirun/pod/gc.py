@@ -25,7 +25,8 @@ from minirun.errors import MinirunError, reason
 from minirun.isolation import cgroups
 from minirun.linux import cgroup
 from minirun.pod import create, node, sandbox, supervise
-from minirun.pod.state import PodLock, Pods
+from minirun.pod.locks import PodLock
+from minirun.pod.state import Pods
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import os
 
-from minirun.container import start
+from minirun.container import create, start
 from minirun.container.options import Options
 from minirun.container.prepare import Prepared, prepare
 from minirun.container.signals import number
 from minirun.errors import InvalidInput, MinirunError, NotFound
-from minirun.image import lookup
 from minirun.image import store as images
 from minirun.isolation.cgroups.layout import layout
 from minirun.linux.capability import Capability, capget
-from minirun.pod import environment, expansion, names, node, qos, resources, sandbox
+from minirun.pod import environment, expansion, names, node, qos, resources, sandbox, security
 from minirun.pod.downward import Context
 from minirun.pod.environment import CreateContainerConfigError
 from minirun.pod.observe import message_file
@@ -30,12 +29,14 @@ from minirun.values import TYPE_CHECKING, Value, replace
 if TYPE_CHECKING:
     from typing import Any
 
+    from minirun.container.channel import Channel
     from minirun.container.state import Record
     from minirun.image.config import Image
     from minirun.pod.manifest.types import Container, PodSpec
     from minirun.pod.state import PodHome, PodRecord
     from minirun.pod.volumes import VolumePlan
     from minirun.spec import Spec
+    from minirun.steps import Step
 
 _MESSAGE_PATH = "/dev/termination-log"
 
@@ -66,7 +67,7 @@ def prepared(home: PodHome, member: Member) -> Prepared:
     container = member.container
     image = image_of(home, container)
     variables = environment.environment(container, member.context)
-    _check_user(member, image)
+    security.check_user(member.record.pod.spec, container, image)
     sandbox.clear(home, sandbox.container_name(member.record.name, container.name, member.attempt))
     try:
         mounts = (*_volume_mounts(home, member, variables), message_mount(home, container))
@@ -83,13 +84,22 @@ def prepared(home: PodHome, member: Member) -> Prepared:
     return prepare(home.store, options, image=image, adapt=adapt)
 
 
-def launch(made: Prepared) -> None:
-    """Starts a prepared container's program. Raises what keeps it from running."""
-    client, _ = start.launch(made.home, made.record, made.lock, autostart=True)
-    try:
-        start.wait_started(client)
-    finally:
-        client.close()
+def begin(made: Prepared) -> Channel:
+    """Has others make a prepared container's process and start its program; ``until_started`` waits for it."""
+
+    def plan() -> list[Step]:
+        return start.plan_of(made.home, made.record)
+
+    request = create.Launch(
+        home=made.home, record=made.record, plan=plan(), replan=plan, lock=made.lock, autostart=True
+    )
+    return create.create(request)
+
+
+def until_started(client: Channel) -> None:
+    """Waits until the program runs. Raises what keeps it from running."""
+    create.wait_created(client)
+    start.wait_started(client)
 
 
 def image_of(home: PodHome, container: Container) -> Image:
@@ -159,7 +169,7 @@ def options_of(member: Member, image: Image, variables: dict[str, str]) -> Optio
         stop_signal=number(signal) if signal else None,
         stop_timeout=30 if spec.terminationGracePeriodSeconds is None else spec.terminationGracePeriodSeconds,
         **namespaces(spec, member.sandbox, member.target),
-        **_security(spec, container, image),
+        **security.options_of(spec, container, image),
     )
 
 
@@ -201,83 +211,6 @@ def oom_score_adj(spec: PodSpec, container: Container) -> int | None:
         return score
     with open("/proc/self/oom_score_adj") as file:
         return max(score, int(file.read()))
-
-
-def _security(spec: PodSpec, container: Container, image: Image) -> dict[str, Any]:
-    own, pods = container.securityContext, spec.securityContext
-    said: dict[str, Any] = {}
-    options: list[str] = []
-
-    def word(name: str) -> object:
-        """The container's, or else the pod's."""
-        mine = getattr(own, name, None) if own else None
-        return getattr(pods, name, None) if mine is None and pods else mine
-
-    user, group = word("runAsUser"), word("runAsGroup")
-    strict = pods is not None and pods.supplementalGroupsPolicy == "Strict"
-    more: list[int] = []
-    if user is not None or group is not None or strict:
-        who = lookup.user(image.layers, image.config.user if user is None else str(user))
-        said["user"] = f"{who.uid}:{who.gid if group is None else group}"
-        if not strict:
-            more += who.additional_gids[1:]  # of which the image makes it a member
-    if pods:
-        more += [*pods.supplementalGroups, *([] if pods.fsGroup is None else [pods.fsGroup])]
-    said["group_add"] = tuple(str(gid) for gid in dict.fromkeys(more))
-    if own and own.capabilities:
-        said["cap_add"] = own.capabilities.add
-        said["cap_drop"] = own.capabilities.drop
-    if own and own.readOnlyRootFilesystem:
-        said["read_only"] = True
-    privileged = bool(own and own.privileged)
-    if privileged:
-        said["privileged"] = True
-    if not privileged:
-        escalates = own is None or own.allowPrivilegeEscalation is not False
-        options.append(f"no-new-privileges={'false' if escalates else 'true'}")
-        options += _seccomp(word("seccompProfile"))
-        apparmor = word("appArmorProfile")
-        if apparmor is not None and getattr(apparmor, "type", "") != "RuntimeDefault":
-            options.append(f"apparmor={getattr(apparmor, 'localhostProfile', None) or 'unconfined'}")
-        if own and own.procMount == "Unmasked":
-            options.append("unmask=ALL")
-    said["security_opt"] = tuple(options)
-    return said
-
-
-def _seccomp(profile: object) -> list[str]:
-    """None said is RuntimeDefault here, as a kubelet with --seccomp-default has it."""
-    kind = getattr(profile, "type", "RuntimeDefault")
-    if kind == "Unconfined":
-        return ["seccomp=unconfined"]
-    if kind == "Localhost":
-        return [f"seccomp={os.path.join(SECCOMP, getattr(profile, 'localhostProfile', '') or '')}"]
-    return []
-
-
-#: Where localhostProfile is looked for: the kubelet's own directory.
-SECCOMP = "/var/lib/kubelet/seccomp"
-
-
-def _check_user(member: Member, image: Image) -> None:
-    """runAsNonRoot, before anything starts: a user that is a name cannot be checked."""
-    own, pods = member.container.securityContext, member.record.pod.spec.securityContext
-    wanted = own.runAsNonRoot if own and own.runAsNonRoot is not None else pods.runAsNonRoot if pods else None
-    if not wanted:
-        return
-    said = own.runAsUser if own and own.runAsUser is not None else pods.runAsUser if pods else None
-    user = str(said) if said is not None else image.config.user.partition(":")[0]
-    if user and not user.isdigit():
-        why = f"the image's user is {user!r}, and only a number can be told from root's"
-    elif not user or int(user) == 0:
-        why = "the image runs as root" if said is None else "runAsUser is 0"
-    else:
-        return
-    raise CreateContainerConfigError(
-        f"container {member.container.name} has runAsNonRoot, and would run as root",
-        why,
-        "set securityContext.runAsUser to the number of another user",
-    )
 
 
 def _write_message_file(home: PodHome, container: Container) -> None:

@@ -14,7 +14,7 @@ from minirun.isolation.cgroups.layout import layout
 from minirun.linux import cgroup
 from minirun.linux import netlink_listing as listing
 from minirun.pod import qos
-from minirun.pod.downward import Node
+from minirun.pod.downward import Context, Node
 from minirun.steps import HOST, Walk
 from minirun.values import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from minirun.isolation.cgroups.tree import Group
     from minirun.pod.manifest.types import Pod, PodSpec
+    from minirun.pod.state import PodRecord
     from minirun.steps import Step
 
 #: Below each hierarchy: what minirun may make groups in.
@@ -38,6 +39,24 @@ def node(addressed: bool = True) -> Node:
         addresses=addresses() if addressed else (),
         capacity=capacity(),
     )
+
+
+def context_of(record: PodRecord, addresses: tuple[str, ...] = ()) -> Context:
+    """What the pod's manifest may refer to: itself, its data, the machine, its addresses."""
+    return Context(
+        pod=record.identified,
+        config_maps={one.metadata.name: one for one in record.config_maps},
+        secrets={one.metadata.name: one for one in record.secrets},
+        node=node(addressed=_asks_for_host(record.pod.spec)),
+        addresses=addresses,
+    )
+
+
+def _asks_for_host(spec: PodSpec) -> bool:
+    """Whether any container is told the machine's addresses: it takes time to find them out."""
+    containers = (*spec.initContainers, *spec.containers, *spec.ephemeralContainers)
+    sources = (each.valueFrom for container in containers for each in container.env if each.valueFrom)
+    return any(one.fieldRef and one.fieldRef.fieldPath.startswith("status.hostIP") for one in sources)
 
 
 def capacity() -> dict[str, str]:

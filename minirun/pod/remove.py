@@ -11,8 +11,8 @@ import time
 
 from minirun.errors import Conflict, NotFound
 from minirun.pod import create, sandbox, supervise
+from minirun.pod.locks import PodLock
 from minirun.pod.observed import GONE, PRESENT, Deletion
-from minirun.pod.state import PodLock
 from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
@@ -57,6 +57,14 @@ def remove(home: PodHome, force: bool = False, grace: float | None = None) -> No
     record = home.record()
     spec = record.pod.spec
     lock = PodLock(home, "supervisor.lock")
+    if force and grace is None and lock.acquire(wait=False):
+        # Nobody is at work on it, and nothing is asked of its programs.
+        try:
+            create.discard(home)
+        finally:
+            lock.release()
+        create.share(home.store, spec)
+        return
     while True:
         if not ended(spec, home.progress().seen, None):
             if not force:

@@ -19,14 +19,11 @@ import os
 import time
 
 from minirun import native
-from minirun.container import etc_files, remove, start
+from minirun.container import etc_files, remove
 from minirun.container.options import Options
-from minirun.container.prepare import prepare
 from minirun.errors import NotFound
-from minirun.image.config import Image, ImageConfig
 from minirun.isolation import cgroups
 from minirun.isolation.cgroups.layout import layout
-from minirun.linux.capability import Capability, capget
 from minirun.pod import names, node, qos
 from minirun.spec import Root
 from minirun.values import TYPE_CHECKING, replace
@@ -54,6 +51,10 @@ NOBODY = "65535:65535"
 
 def make(home: PodHome, record: PodRecord) -> tuple[Home, tuple[str, ...]]:
     """The running sandbox and the pod's addresses. Raises what keeps it from being made; then nothing is."""
+    from minirun.container import start  # who only ends one does not pay for these
+    from minirun.container.prepare import prepare
+    from minirun.image.config import Image, ImageConfig
+
     pod = record.pod
     clear(home, container_name(record.name, SANDBOX))
     node.make_group(record.cgroup, pod.spec)
@@ -86,6 +87,8 @@ def plan(home: PodHome, record: PodRecord) -> list[Step]:
 
 def options_of(record: PodRecord) -> Options:
     """The sandbox in the words of `run`."""
+    from minirun.linux.capability import Capability, capget
+
     pod, spec = record.pod, record.pod.spec
     security = spec.securityContext
     network = ("host",) if spec.hostNetwork else record.network

@@ -14,6 +14,7 @@ Layer ``pod``. Two directories per pod, like a container's:
         supervisor.lock          held by the process that looks after the pod, if any does;
                                  first by its creator, from before there is ROOT/pods/UID
         supervisor.sock          where that one is told that something has happened
+        probes.json              how its probes stand, for the next supervisor
         volumes/                 what must not touch a disk
     ROOT/pods/names/NAME         a symbolic link whose text is the UID
 
@@ -24,13 +25,13 @@ what a user has wished for. Read ``sandbox.py`` next.
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from minirun.container import links
 from minirun.container.files import parse, read, remove_file, write_json
 from minirun.container.state import Store
 from minirun.errors import Conflict, NotFound
+from minirun.pod.locks import PodLock
 from minirun.pod.manifest.types import ConfigMap, Container, Pod, Secret
 from minirun.pod.observed import Deletion, Observed
 from minirun.values import TYPE_CHECKING, Value, replace
@@ -223,84 +224,3 @@ class PodHome(Value):
         with PodLock(self):
             take(self.wishes())
             remove_file(f"{self.data}/wishes.json")
-
-
-#: Descriptors of locks and of the supervisor's socket: by these it is seen whether somebody is at work.
-_own: set[int] = set()
-
-
-def mine_alone(fd: int) -> int:
-    """``fd`` is not inherited by a forked child, which outlives this process by a moment, or by days."""
-    _own.add(fd)
-    return fd
-
-
-def close_mine(fd: int) -> None:
-    """Closes what ``mine_alone`` was told of."""
-    _own.discard(fd)
-    os.close(fd)
-
-
-def _let_go() -> None:
-    for fd in _own:
-        os.close(fd)
-    _own.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
-
-
-class PodLock:
-    """``with PodLock(home):`` one at a time reads and writes the pod's progress.
-
-    Raises NotFound when the pod was removed while this waited.
-    """
-
-    def __init__(self, home: PodHome, name: str = "lock") -> None:
-        self.home = home
-        self.path = f"{home.runtime}/{name}"
-        self.fd = -1
-
-    def __enter__(self) -> PodLock:
-        if not self.acquire(wait=True) or not self.home.exists():
-            self.release()
-            raise NotFound(
-                f"pod {self.home.uid} is gone",
-                "somebody removed it meanwhile",
-                "minirun pod ps lists what is there",
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def acquire(self, wait: bool, make: bool = False) -> bool:
-        """Takes the lock; False when it is held (and not ``wait``) or the pod is gone.
-
-        ``make`` makes its directory also for what does not exist yet.
-        """
-        while True:
-            try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except FileNotFoundError:
-                if not make and not os.path.isdir(self.home.data):
-                    return False
-                os.makedirs(self.home.runtime, 0o700, exist_ok=True)  # gone at the last reboot
-                continue
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-                if os.path.samestat(os.fstat(fd), os.stat(self.path)):
-                    self.fd = mine_alone(fd)
-                    return True
-            except BlockingIOError:
-                os.close(fd)
-                return False
-            except FileNotFoundError:
-                pass  # removed while we waited
-            os.close(fd)
-
-    def release(self) -> None:
-        """Gives it back."""
-        if self.fd >= 0:
-            close_mine(self.fd)
-            self.fd = -1

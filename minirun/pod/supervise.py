@@ -22,16 +22,15 @@ from minirun.container.state import Store
 from minirun.errors import NotFound
 from minirun.linux import process
 from minirun.linux.path import remove_tree
-from minirun.pod.decide import decide
-from minirun.pod.observe import look, spec_of
-from minirun.pod.state import PodHome, PodLock, Pods
-from minirun.pod.supervisor import Supervisor, execute, is_needed
+from minirun.pod.locks import PodLock
+from minirun.pod.state import PodHome, Pods
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minirun.pod.decide import Decision
+    from minirun.pod.manifest.types import PodSpec
+    from minirun.pod.observed import Observed
     from minirun.pod.supervisor import Until
-
-__all__ = ["execute", "main", "poke", "resume", "spawn", "spec_of", "tend"]
 
 #: While a supervisor is on its way out, or about to listen; seconds.
 _MOMENT = 0.002
@@ -51,7 +50,7 @@ def tend(home: PodHome, until: Until | None = None) -> bool:
                 if not home.exists():
                     _leave_nothing(home)
                     return False
-                reached, unfinished = Supervisor(home).run(until)
+                reached, unfinished = _run(home, until)
             finally:
                 lock.release()
             if unfinished:
@@ -64,7 +63,7 @@ def tend(home: PodHome, until: Until | None = None) -> bool:
             continue
         if until is None:
             return True
-        if _is_so(home, until):
+        if until(*_now(home)):
             return True
         time.sleep(0.01)
 
@@ -75,11 +74,20 @@ def _leave_nothing(home: PodHome) -> None:
         remove_tree(home.runtime)
 
 
-def _is_so(home: PodHome, until: Until) -> bool:
+def _run(home: PodHome, until: Until | None) -> tuple[bool, bool]:
+    from minirun.pod.supervisor import Supervisor  # who only pokes another one does not pay for it
+
+    return Supervisor(home).run(until)
+
+
+def _now(home: PodHome) -> tuple[PodSpec, Observed, Decision]:
+    """The pod as it is, and what follows from that."""
+    from minirun.pod.decide import decide
+    from minirun.pod.observe import look, spec_of
+
     progress = home.progress()
-    spec = spec_of(home, progress)
-    seen = look(home, progress.seen)
-    return until(spec, seen, decide(spec, seen, time.time()))
+    spec, seen = spec_of(home, progress), look(home, progress.seen)
+    return spec, seen, decide(spec, seen, time.time())
 
 
 def resume(home: PodHome) -> bool:
@@ -90,10 +98,10 @@ def resume(home: PodHome) -> bool:
     lock = PodLock(home, "supervisor.lock")
     if not home.exists() or not lock.acquire(wait=False):
         return False
+    from minirun.pod.supervisor import is_needed
+
     try:
-        progress = home.progress()
-        spec, seen = spec_of(home, progress), look(home, progress.seen)
-        needed = is_needed(spec, seen, decide(spec, seen, time.time())) or home.has_wishes()
+        needed = is_needed(*_now(home)) or home.has_wishes()
     except NotFound:
         return False  # removed meanwhile
     finally:

@@ -20,9 +20,9 @@ from minirun.pod import joined
 from minirun.pod.care import Care, execute
 from minirun.pod.decide import decide
 from minirun.pod.deeds import Deeds
-from minirun.pod.observe import look, spec_of, take_over
-from minirun.pod.observed import ALIVE, PRESENT, Observed
-from minirun.pod.state import close_mine, mine_alone
+from minirun.pod.locks import close_mine, mine_alone
+from minirun.pod.observe import extended, look, take_over
+from minirun.pod.observed import ALIVE, PRESENT, STARTING, Observed
 from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from minirun.pod.decide import Decision
     from minirun.pod.manifest.types import PodSpec
-    from minirun.pod.state import PodHome, Wishes
+    from minirun.pod.state import PodHome, PodRecord, Wishes
 
     Until = Callable[[PodSpec, Observed, Decision], bool]
 
@@ -44,7 +44,12 @@ _MEASURED_EVERY = 10.0
 
 def is_needed(spec: PodSpec, seen: Observed, decision: Decision) -> bool:
     """Whether somebody has to stay with the pod."""
-    return decision.needs_supervisor or _is_measured(spec, seen)
+    return decision.needs_supervisor or _is_measured(spec, seen) or _is_being_made(seen)
+
+
+def _is_being_made(seen: Observed) -> bool:
+    """Whether the child of a killed supervisor is at work still; it may take back what it has made."""
+    return any(one.state == STARTING and not one.joined for one in seen.containers.values())
 
 
 def _is_measured(spec: PodSpec, seen: Observed) -> bool:
@@ -58,14 +63,15 @@ def _is_measured(spec: PodSpec, seen: Observed) -> bool:
 class Supervisor:
     """Looks after one pod. The caller holds supervisor.lock."""
 
-    def __init__(self, home: PodHome) -> None:
+    def __init__(self, home: PodHome, record: PodRecord | None = None) -> None:
+        """``record`` is the pod's, for who has it at hand."""
+        record = record or home.record()
         self.home = home
         self.progress = home.progress()
         self.socket = _listen(home)
         self.measured = 0.0
-        self.deeds = Deeds(
-            home, home.record(), spec_of(home, self.progress), take_over(self.progress.seen), self._save
-        )
+        spec = extended(record.pod.spec, self.progress)
+        self.deeds = Deeds(home, record, spec, take_over(self.progress.seen), self._save)
         self.care = Care(home, self.deeds)
         self.deeds.begin_hook = self.care.begin_hook
 
@@ -80,8 +86,7 @@ class Supervisor:
                     self._stop_listening()
                     return True, needed or self._was_told()
                 if decision.actions:
-                    for action in decision.actions:
-                        self.deeds.do(action)
+                    self.deeds.do(decision.actions)
                 elif needed:
                     self._wait(decision.look_again_at)
                 else:
@@ -113,7 +118,7 @@ class Supervisor:
         if gone:
             self.progress = joined.without(replace(self.progress, seen=deeds.seen), gone)
             deeds.seen = self.progress.seen
-            deeds.spec = spec_of(self.home, self.progress)
+            deeds.spec = extended(deeds.record.pod.spec, self.progress)
 
     def _measure(self) -> None:
         """A pod whose emptyDir has grown too large is evicted."""
@@ -147,7 +152,7 @@ class Supervisor:
         self.progress = replace(self.progress, seen=seen, ephemeral=ephemeral)
         for one in wishes.joined:
             self.progress = joined.taken_up(self.progress, one)
-        deeds.spec = spec_of(self.home, self.progress)
+        deeds.spec = extended(deeds.record.pod.spec, self.progress)
         deeds.seen = self.progress.seen
         deeds.save()
 

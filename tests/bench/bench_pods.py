@@ -163,9 +163,8 @@ def life(minirun: OurPods, podman: PodmanPods | None, why: str) -> list[Row]:
     """From nothing to two running containers, and back."""
     if podman is None:
         spent = [minirun() for _ in range(WARM + ROUNDS)]
-        creations, removals = {"": (spent[WARM:], spent[WARM:])}, {"": (minirun.removals[WARM:],) * 2}
-        made = spread(creations[""][0]), spread(removals[""][0])
-        return [Row(f"{what}, ms", shown, why) for what, shown in zip(_LIFE, made, strict=True)]
+        ours = spent[WARM:], minirun.removals[WARM:]
+        return [Row(f"{what}, ms", spread(times), why) for what, times in zip(_LIFE, ours, strict=True)]
     creations = duel(minirun, podman, ROUNDS, WARM)
     removals = minirun.removals[WARM:], podman.removals[WARM:]
     found = [

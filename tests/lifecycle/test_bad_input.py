@@ -60,7 +60,7 @@ RUN = [
     (["--name", "a b"], "'a b' cannot be a container's name"),
     (["--name", "../x"], "'../x' cannot be a container's name"),
     (["--hostname", "x" * 65], "x" * 65),
-    (["--network", "cni:x"], "--network 'cni:x' is not understood"),
+    (["--network", "cni:x"], "no CNI network x"),
     (["--network", "container:nobody"], "no such container: nobody"),
     (["--ipc", "container:nobody"], "no such container: nobody"),
     (["--pid", "everyone"], "--pid 'everyone' is not understood"),

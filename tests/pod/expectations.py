@@ -38,7 +38,7 @@ def asked_for(request: pytest.FixtureRequest) -> list[Path]:
 
 @contextmanager
 def place_on_the_host(directory: Path) -> Iterator[str]:
-    """What ON_THE_HOST becomes: below ``directory``; mounts are shared there, as they are on most machines."""
+    """What ON_THE_HOST becomes: below ``directory``; mounts are shared there, as on most machines."""
     shared = directory / "propagation"
     shared.mkdir(parents=True)
     subprocess.run(["mount", "--bind", shared, shared], check=True)

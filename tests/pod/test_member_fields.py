@@ -1,8 +1,10 @@
-"""Fields of a container that no manifest can check by itself: groups that an image knows, whose stdin ends when."""
+"""What no manifest can check by itself: groups that an image knows, when stdin ends, probes that go on."""
 
 from __future__ import annotations
 
 import io
+import os
+import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from minirun.pod import supervise
 from tests.conftest import Minirun
 from tests.needs import needs
 from tests.pod.living import Pods, app, pod, until
@@ -50,7 +53,7 @@ OWN = {"./etc/passwd": PASSWD, "./etc/group": GROUP}
         ({"runAsUser": 1000, "runAsGroup": 3000}, "1000 3000 50000"),
         (
             {"runAsUser": 1000, "runAsGroup": 3000, "supplementalGroups": [4000], "fsGroup": 2000},
-            "1000 3000 50000 4000 2000",
+            "1000 3000 2000 4000 50000",
         ),
         ({"runAsUser": 1000, "supplementalGroupsPolicy": "Merge"}, "1000 1000 50000"),
         (
@@ -81,7 +84,7 @@ def test_groups_are_the_pods_and_with_merge_the_images(
 def attach(minirun: Minirun, name: str, text: str) -> subprocess.Popen[str]:
     """``pod attach`` with ``text`` to say."""
     client: subprocess.Popen[str] = minirun.popen(
-        *("pod", "attach", name, "-c", "app"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        *("pod", "attach", "-i", name, "-c", "app"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert client.stdin
     client.stdin.write(text)
@@ -102,13 +105,25 @@ def test_stdin_once_ends_with_its_first_client(pods: Pods) -> None:
 
 
 def test_stdin_stays_open_for_the_next_client(pods: Pods) -> None:
-    """Without stdinOnce a client's end is nobody's end but its own."""
-    container = app("read one; read two; echo $one, $two", stdin=True)
+    """Without stdinOnce the end of a client is nobody's but its own."""
+    container = app("read one; echo $one; read two; echo $two", stdin=True)
     living = pods.create(pod("twice", container, restartPolicy="Never"))
-    for word in ("hello", "again"):
-        with attach(pods.minirun, "twice", f"{word}\n") as client:
-            assert client.stdin
-            client.stdin.close()
-            client.terminate() if word == "hello" else None
-    until("it has ended", lambda: living.is_over)
-    assert living.log() == ["hello, again"]
+    with attach(pods.minirun, "twice", "hello\n") as client:
+        until("it has heard", lambda: living.log() == ["hello"])
+        client.kill()
+    with attach(pods.minirun, "twice", "again\n"):
+        until("it has ended", lambda: living.is_over)
+    assert living.log() == ["hello", "again"] and living.phase == "Succeeded"
+
+
+def test_a_new_supervisor_goes_on_counting(pods: Pods) -> None:
+    """The one before was killed: who was ready stays ready, and is not asked before it is due."""
+    probe = {"exec": {"command": ["sh", "-c", "echo asked >>/proc/1/fd/1"]}, "periodSeconds": 1000}
+    living = pods.create(pod("kept", app(readinessProbe=probe)))
+    until("it is ready", lambda: living.condition("Ready") == "True")
+    asked = living.log()
+    for pid in living.supervisors():
+        os.kill(pid, signal.SIGKILL)
+    until("nobody looks after it", lambda: not living.supervisors())
+    supervise.tend(living.home, lambda *_: True)
+    assert living.condition("Ready") == "True" and living.log() == asked

@@ -128,7 +128,7 @@ def test_pause_dies_for_good(pods: Pods) -> None:
     until("it is over", lambda: made.is_over)
     assert (made.phase, made.status.reason) == ("Failed", "SandboxDied")
     assert not addresses(pods.store)
-    assert not made.supervisors()
+    until("nobody looks after it", lambda: not made.supervisors())
 
 
 def test_a_monitor_is_killed(pods: Pods) -> None:

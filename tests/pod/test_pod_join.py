@@ -8,8 +8,10 @@ import subprocess
 
 import pytest
 
+from minirun.container.options import Options
 from minirun.container.state import Store
-from minirun.pod.join import _THE_PODS
+from minirun.pod import supervise
+from minirun.pod.join import _THE_PODS, prepare
 from tests.needs import needs
 from tests.pod.living import FOREVER, Living, Pods, app, inode, pod, proc_status, server, traces, until
 
@@ -202,3 +204,19 @@ def test_explain_shows_what_is_joined(web: Living) -> None:
     """setns into what pause holds, and no network of its own."""
     shown = web.minirun("explain", "--pod", "web", "busybox", "true", check=True).stdout
     assert f"/proc/{web.pause}/ns/net" in shown and "RTM_NEWLINK" not in shown
+
+
+def test_a_command_that_was_killed_on_the_way_holds_nobody_up(web: Living) -> None:
+    """The pod was told, and then there was no container: the pod goes on, ends, and forgets it."""
+    options = Options(image="busybox", command=("true",), pod="web", name="ghost")
+    prepared = prepare(web.home.store, options)
+    assert [one.container.name for one in web.home.wishes().joined] == ["ghost"]
+    supervise.tend(web.home)
+    assert web.run("ghost").state == "starting"  # the command holds the container's lock
+    prepared.lock.release()
+    supervise.tend(web.home)
+    assert "ghost" not in web.home.progress().seen.containers
+    web.minirun("gc", check=True)
+    assert not web.home.store.id_of_name("ghost")
+    web("stop")
+    assert web.is_over

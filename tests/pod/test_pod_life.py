@@ -143,7 +143,7 @@ def test_a_task_succeeds_and_stays(pods: Pods) -> None:
     assert (made.ended().exitCode, made.ended().reason) == (0, "Completed")
     assert made.log() == ["done"]
     assert not addresses(pods.store)
-    assert not made.supervisors()
+    until("nobody looks after it", lambda: not made.supervisors())
     assert made.of().restartCount == 0
 
 

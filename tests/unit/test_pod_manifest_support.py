@@ -15,6 +15,7 @@ from minirun.pod.manifest.read import Documents, read
 from minirun.pod.manifest.write import write
 from minirun.values import Value, replace
 
+REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = sorted((Path(__file__).parents[1] / "pod" / "manifests").glob("*.yaml"))
 
 #: Every structure that can be read, by name.
@@ -80,9 +81,14 @@ def test_every_row_names_a_field_that_exists() -> None:
         assert set(rules) <= FIELDS
     for name, choices in tables.ONE_OF.items():
         assert {f"{name}.{choice}" for choice in choices} <= FIELDS
-    for field, word in support.REFUSED_VALUES:
+    for field, word in (*support.REFUSED_VALUES, *support.NOTED_VALUES):
         assert any(word == known.split("-")[0] for known in tables.WORDS[field])
     assert not set(support.NOTED) & set(support.REFUSED)
+
+
+def test_the_table_for_readers_is_the_codes() -> None:
+    """Made by `make pod-fields`."""
+    assert (REPOSITORY / "tutorials/pod-fields.md").read_text() == support.page()
 
 
 def test_the_table_is_markdown() -> None:
@@ -164,6 +170,17 @@ def test_what_only_a_cluster_means_is_noted_and_runs() -> None:
     assert {f"spec.{name.split('.')[1]}" for name in support.NOTED if name.startswith("PodSpec.")} <= noted
     assert {"metadata.uid", "metadata.finalizers", "status", "spec.containers[0].resources.claims"} <= noted
     assert found.pods[0].metadata.uid == "" and found.pods[0].status is None
+
+
+@pytest.mark.parametrize(("policy", "notes"), [("Always", 2), ("IfNotPresent", 0), ("Never", 0)])
+def test_a_word_that_promises_more_is_noted(policy: str, notes: int) -> None:
+    """There is no registry that an image could be fetched from each time."""
+    (path,) = [path for path in EXAMPLES if path.stem == "volume-image"]
+    text = path.read_text().replace("IfNotPresent", policy)
+    found = read(text.replace("image: busybox", f"image: busybox\n    imagePullPolicy: {policy}"), path.name)
+    assert [note.why for note in found.notes] == [
+        "nothing is pulled here: the image is the local store's"
+    ] * notes
 
 
 def everything(found: Documents) -> list[Value]:

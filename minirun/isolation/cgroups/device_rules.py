@@ -159,8 +159,7 @@ def _take_back(exceptions: dict[Device, str], rule: Rule) -> None:
 
 
 def _covers(wide: Device, narrow: Device) -> bool:
-    pairs = zip(wide[1:], narrow[1:], strict=True)
-    return wide[0] == narrow[0] and all(w is None or w == n for w, n in pairs)
+    return wide[0] == narrow[0] and wide[1] in (None, narrow[1]) and wide[2] in (None, narrow[2])
 
 
 def _meet(one: Device, other: Device) -> bool:

@@ -11,6 +11,7 @@ Read next: decode.py. YAML 1.1; `go-yaml` is what kubectl reads with.
 from __future__ import annotations
 
 from minirun.errors import InvalidInput
+from minirun.pod.manifest import libyaml
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,11 +47,9 @@ class Node:
 
 def documents(text: str, name: str) -> Iterator[Node]:
     """The documents of a file, empty ones left out. Raises InvalidInput with the line."""
-    import yaml  # type: ignore[import-untyped]  # it comes without types
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    yaml = libyaml.load()
     try:
-        events = yaml.parse(text, Loader=loader)
+        events = libyaml.events(yaml, text)
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 node = _Document(events, yaml, name).node(next(events), 0)

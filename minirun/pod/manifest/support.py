@@ -185,6 +185,16 @@ def status(owner: str, field: str) -> tuple[str, str]:
     return "supported", SAID.get(name, "")
 
 
+def page() -> str:
+    """The table with a heading, as tutorials/pod-fields.md has it."""
+    return (
+        "# Which fields of a manifest count\n\n"
+        "Made from the code by `make pod-fields`; a test keeps it true. *supported* does what Kubernetes\n"
+        "does with it, *noted* is accepted and said to mean nothing without a cluster, *refused* is an\n"
+        "error that names it.\n\n" + table()
+    )
+
+
 def table() -> str:
     """Every field of the objects that minirun reads, as a table in Markdown."""
     lines = ["| field | here | |", "| --- | --- | --- |"]

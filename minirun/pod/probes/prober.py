@@ -53,6 +53,12 @@ class Counted(Value):
     """By kind."""
 
 
+class Standing(Value):
+    """How the probes of a pod stand: what one supervisor leaves to the next."""
+
+    containers: dict[str, Counted] = {}
+
+
 class Prober:
     """Asks the containers of one pod. ``now`` is seconds since the epoch, or any other
     clock as long as it is always that one, with ``Up.startedAt`` on it too."""
@@ -62,7 +68,7 @@ class Prober:
     ) -> None:
         containers = (*spec.initContainers, *spec.containers)
         self._containers = {container.name: container for container in containers}
-        self._address = address
+        self.address = address
         self._run_exec = run_exec
         #: By container: of which run, and how its probes stand. A supervisor may write this down.
         self.counts: dict[str, Counted] = dict(counts or {})
@@ -139,7 +145,7 @@ class Prober:
     def _ask(self, name: str, kind: str, now: float) -> None:
         container, probe = self._containers[name], self._probe(name, kind)
         self._asked[name, kind] = now
-        talk = ask.talk(probe, container, self._address, self._run_exec)
+        talk = ask.talk(probe, container, self.address, self._run_exec)
         self._talks.begin((name, kind), talk, now, counting.seconds(probe))
 
     def _record(self, name: str, kind: str, result: ProbeResult, now: float) -> None:
