@@ -12,7 +12,7 @@ BIN    := $(CURDIR)/$(VENV)/bin
 IMAGES := busybox debian python
 
 # What the installed minirun is made from.
-SOURCES := pyproject.toml README.md LICENSE $(shell find minirun -name '*.py' -o -name '*.[ch]' -o -name '*.json')
+SOURCES := pyproject.toml README.md LICENSE $(shell find minirun -name '*.py' -o -name '*.[ch]' -o -name '*.json' -o -name '*.nft')
 
 # An installed minirun must be byte-compiled, or each start compiles it again.
 unexport PYTHONDONTWRITEBYTECODE

@@ -9,13 +9,15 @@ import os
 import select
 import time
 
-from minirun.container import attach, monitor
-from minirun.container.channel import Channel
 from minirun.container.files import parse
 from minirun.container.locks import Lock, is_looked_after
 from minirun.container.state import Exit, Home
 from minirun.errors import NotFound
 from minirun.linux import process
+from minirun.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minirun.container.channel import Channel
 
 
 def wait(home: Home) -> Exit:
@@ -61,12 +63,16 @@ def until_recorded(home: Home) -> None:
 
 def watch(home: Home) -> Channel | None:
     """A client of the monitor, None when the container has no monitor any more."""
+    from minirun.container import attach  # who only looks at files does not pay for it
+
     with Lock(home):  # whoever is creating it lets go once the monitor listens
         return attach.connect(home)
 
 
 def exit_within(client: Channel, seconds: float | None) -> Exit | None:
     """The exit that ``client`` hears of in that time; None if it does not, or at end of file."""
+    from minirun.container import monitor
+
     poll = select.poll()
     poll.register(client.fileno(), select.POLLIN)
     while poll.poll(None if seconds is None else seconds * 1000):

@@ -13,6 +13,7 @@ import time
 
 from minirun.container import kill, links
 from minirun.container.files import parse, read
+from minirun.container.signals import signal
 from minirun.container.state import Record
 from minirun.errors import Conflict, MinirunError
 from minirun.linux.path import remove_tree
@@ -154,7 +155,7 @@ def discard(home: PodHome) -> None:
 def _kill(container: Home) -> None:
     """So that all of them die while the first is removed; what cannot be killed so is left to that."""
     try:
-        kill.end(container)
+        kill.kill(container, signal.SIGKILL)
     except MinirunError:
         return
 

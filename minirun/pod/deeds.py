@@ -81,7 +81,7 @@ class Deeds:
         """Begins a hook of a container, for at most so many seconds: somebody else's to follow (care.py)."""
 
     def do(self, actions: Iterable[Action]) -> None:
-        """Does them in order, and notes each. Containers that are started together do not wait for each other."""
+        """Does them in order, and notes each. Containers that start together do not wait for each other."""
         starting: list[Iterator[None]] = []
         for action in actions:
             if isinstance(action, StartContainer):
@@ -181,7 +181,6 @@ class Deeds:
         )
         problem = before.problem
         self.note(action.name, **{field: getattr(starting, field) for field in Seen.__fields__})
-        self.save()
         wish = member.Member(
             record=self.record,
             container=container,

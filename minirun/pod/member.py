@@ -85,7 +85,7 @@ def prepared(home: PodHome, member: Member) -> Prepared:
 
 
 def begin(made: Prepared) -> Channel:
-    """Has others make a prepared container's process and start its program; ``until_started`` waits for it."""
+    """Has others make a prepared container's process and start its program; see ``until_started``."""
 
     def plan() -> list[Step]:
         return start.plan_of(made.home, made.record)

@@ -12,7 +12,6 @@ from minirun.errors import StepFailed
 from minirun.isolation import cgroups
 from minirun.isolation.cgroups.layout import layout
 from minirun.linux import cgroup
-from minirun.linux import netlink_listing as listing
 from minirun.pod import qos
 from minirun.pod.downward import Context, Node
 from minirun.steps import HOST, Walk
@@ -79,6 +78,8 @@ def addresses() -> tuple[str, ...]:
 
     The loopback's where there is no such route.
     """
+    from minirun.linux import netlink_listing as listing
+
     out = {way.index for way in listing.routes() if way.destination in ("0.0.0.0/0", "::/0")}
     found = [one.address.partition("/")[0] for one in listing.addresses() if one.index in out]
     lasting = [one for one in found if not one.startswith("fe80:")]

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from typing import Any
 
 from minirun.errors import MinirunError
-from minirun.pod import create, deeds, node, sandbox, state, supervise, volumes
+from minirun.pod import create, deeds, member, node, sandbox, state, supervise, volumes
+from minirun.pod.actions import Action, StartContainer
 from minirun.steps import Walk
 from minirun.values import Value
 from tests.lifecycle.attempts import forked, text_of
@@ -27,8 +28,12 @@ from tests.pod.living import OURS
 
 #: What the bookkeeping consists of, between the deeds and the plans.
 BOOKS: tuple[tuple[Any, str], ...] = (
-    (deeds.Deeds, "do"),
+    *((deeds.Deeds, f"_{kind.__name__}") for kind in Action.__subclasses__() if kind is not StartContainer),
+    (deeds.Deeds, "_start"),
     (deeds.Deeds, "save"),
+    (member, "prepared"),
+    (member, "begin"),
+    (member, "until_started"),
     (state.PodHome, "write_progress"),
     (state.PodHome, "write_pending"),
     (state.PodHome, "commit"),
@@ -133,8 +138,7 @@ def _with_door(owner: Any, name: str, door: Callable[[str], None]) -> Callable[.
     real = getattr(owner, name)
 
     def through(*arguments: Any, **more: Any) -> Any:
-        kinds = [type(one) for one in arguments]
-        action = "".join(kind.__name__ for kind in kinds if kind.__module__.endswith("actions"))
+        action = next((type(one).__name__ for one in arguments if isinstance(one, Action)), "")
         door(f"books: {owner.__name__.rpartition('.')[2]}.{name} {action}".strip())
         return real(*arguments, **more)
 

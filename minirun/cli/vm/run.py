@@ -71,6 +71,7 @@ SECTIONS = {
             "--net --network",
             ONE_OF_NETWORK,
             "user is QEMU's: the host's loopback is 10.0.2.2 in it.",
+            field="card",
         ),
         Flag("-p --publish", PORT, "Lead a port of the host into the guest (brings --network user)."),
         Flag("--kernel", PATH, "A release of `vm kernel ls`, or the path of a kernel."),
