@@ -28,7 +28,12 @@ def crashed(made: Living, name: str = "app") -> Living:
     """Kills a container's program, and waits until it runs again: the first restart is at once."""
     before = made.of(name).restartCount
     kill(made.pid(name))
-    until("it runs again", lambda: made.of(name).restartCount == before + 1 and made.pid(name) > 0)
+
+    def runs_again() -> bool:
+        status = made.of(name)
+        return status.restartCount == before + 1 and bool(status.state.running) and made.pid(name) > 0
+
+    until("it runs again", runs_again)
     return made
 
 
