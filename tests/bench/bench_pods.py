@@ -23,7 +23,7 @@ from tests.bench.bench_idle import ENDS, TIMES, Crowd
 from tests.bench.bench_network import NETWORKS, cleaned_up, reachable
 from tests.bench.harness import ENVIRONMENT, Row, compare, duel, judged, output, ratio, spend, spread
 from tests.bench.peers import FOREVER, LIMITS, ULIMITS
-from tests.bench.processes import memory, pss
+from tests.bench.processes import memory, pss, rest
 
 ROUNDS, WARM = 20, 2
 MANY = 100
@@ -73,6 +73,7 @@ class OurPods:
     def __call__(self) -> float:
         spent = self.create("bench")
         self.removals.append(self.remove("bench"))
+        rest(self.minirun.place)
         return spent
 
     def create(self, name: str, command: Sequence[str] = FOREVER) -> float:
@@ -108,6 +109,7 @@ class PodmanPods:
     def __call__(self) -> float:
         spent = self.create("bench")
         self.removals.append(self.remove("bench"))
+        rest(self.podman.place)
         return spent
 
     def create(self, name: str) -> float:

@@ -84,6 +84,7 @@ class Podman:
     """podman with runc, on a store of its own."""
 
     def __init__(self, place: Path) -> None:
+        self.place = place
         directories = (f"--{name}={place / name}" for name in ("root", "runroot", "tmpdir"))
         self.command = ["podman", *directories, "--runtime=runc", "--cgroup-manager=cgroupfs"]
         output(self("load", "-i", str(IMAGE)))

@@ -7,21 +7,49 @@ monitors pay for their code once.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+
+PATIENCE = 20.0  # seconds
+
+
+def rest(place: Path) -> None:
+    """Waits until nothing works on the store below ``place``: a command's cleaning up outlives it.
+
+    Whoever comes next would be measured together with it.
+    """
+    word = os.fsencode(place)
+    begun = time.monotonic()
+    while busy := [pid for pid in _pids() if word in _words(pid)]:
+        if time.monotonic() > begun + PATIENCE:
+            raise RuntimeError(f"processes {busy} still work on {place}")
+        time.sleep(0.01)
 
 
 def keepers(id: str) -> list[int]:
     """The processes on the host that look after the container ``id``: those that name it."""
     ours = os.stat("/proc/self/ns/pid").st_ino
     found = []
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+    for pid in _pids():
         try:
             here = os.stat(f"/proc/{pid}/ns/pid").st_ino == ours
-            if here and id[:12].encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
         except OSError:
             continue  # it has ended
+        if here and id[:12].encode() in _words(pid):
+            found.append(pid)
     return found
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _words(pid: int) -> bytes:
+    """Its command line; nothing once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def pss(pid: int) -> int:
