@@ -22,7 +22,7 @@ def main(settings: Settings, options: AttachOptions) -> int:
     record = home.record()
     tty = record.spec.process.terminal
     stdin = record.interactive and not options.no_stdin
-    attach.check_terminal(tty, stdin)
+    attach.check_terminal(tty, stdin, "attach from a terminal, or without stdin")
     client = attach.connect(home)
     if client is None:
         return last_exit(home).exitCode

@@ -55,7 +55,7 @@ def command(
     image: str,
     words: tuple[str, ...],
 ) -> int:
-    """Run one command as process, container and virtual machine; measure.
+    """Run one command as process, container, pod and virtual machine; measure.
 
     Of each rung: the time to the first output, the memory beside the program's
     own, the kernel it is on, what ps shows on the host, and the system calls

@@ -127,6 +127,10 @@ def _plan(settings: Settings, options: Options) -> list[Step]:
         wired, wires = pretended(store, options, ID)
     wired = replace(wired, mounts=mounts(home, options))
     spec = spec_of(options, image.config, ID, lent, lambda name: pid_of(store, name), wired)
+    if options.runtime:
+        from minirun.container import oci
+
+        return oci.pretended(home, spec, options.runtime, wires)
     return plan(spec, layout(), f"{settings.root}/seccomp", wires)
 
 

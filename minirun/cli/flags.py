@@ -42,6 +42,7 @@ SETTING = Kind(read=read.setting, metavar="NAME=VALUE", like="NAME=VALUE")
 STREAM = Kind(read=read.streams, metavar="STREAM", like="stdin, stdout or stderr")
 UMASK = Kind(read=read.octal, metavar="OCTAL", like="permission bits such as 022")
 OFFSET = Kind(read=read.duration, metavar="TIME", like="a time such as 90, 1h30m or -2d")
+RUNTIME = Kind(read=read.word, metavar="NAME|PATH", like="a name such as runc, or a path")
 TRACE = Kind(read=read.trace, metavar="[=json]", like="--trace or --trace=json", switch=True)
 NETWORK = Kind(
     read=read.network,
@@ -70,6 +71,7 @@ STARTED = (
     Flag("-d --detach", SWITCH, "Run in the background and print the id."),
     Flag("--rm", SWITCH, "Remove the container when its program has ended."),
     Flag("--name", NAME, "A name for the container."),
+    Flag("--runtime", RUNTIME, "The OCI runtime that makes it (minirun)."),
     Flag("-i --interactive", SWITCH, "Keep stdin open, even if nobody is attached."),
     Flag("-t --tty", SWITCH, "Give the program a terminal."),
     Flag("-a --attach", STREAM, "Attach to this stream only."),

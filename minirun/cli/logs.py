@@ -45,7 +45,7 @@ def _shown(line: Line, stamped: bool) -> bytes:
 
 def count(tail: str) -> int | None:
     """How many lines --tail asks for; None for all. Raises UsageError."""
-    if tail == "all":
+    if tail in ("all", "-1"):  # docker's word, and kubectl's
         return None
     if not tail.isdigit():
         raise UsageError(f"--tail {tail!r} is not understood", "it is a number of lines", "use 20, or all")

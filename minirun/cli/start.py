@@ -31,12 +31,22 @@ def main(settings: Settings, options: StartOptions) -> int:
 
 
 def _detached(home: Home) -> None:
+    _check(home)
     client, _ = start.start(home)
     start.wait_started(client)
     client.close()
 
 
+def _check(home: Home) -> None:
+    uid = home.record().pod
+    if uid:
+        from minirun.pod import join  # rarely needed
+
+        join.check_start(home, uid)
+
+
 def _attached(home: Home, options: StartOptions) -> int:
+    _check(home)
     record = home.record()
     terminal = record.spec.process.terminal
     stdin = options.interactive and record.interactive

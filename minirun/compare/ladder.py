@@ -1,9 +1,8 @@
 """The rungs, from the least between program and kernel to the most: which command each one is.
 
 Layer ``compare``. A rung is a command line that a user could type, and a
-sentence for the legend. A pod will stand between container and microVM. What
-the first and the third need of the image is made in ``stage.py``; read that,
-or ``attempt.py``, next.
+sentence for the legend. What the first and some others need of the image is made
+in ``stage.py``; read that, or ``attempt.py``, next.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import minirun
+from minirun.compare import in_pod
 from minirun.values import Value
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Rung(Value):
 
 def ladder(stage: Stage, store: Store) -> tuple[list[Rung], dict[str, str]]:
     """The rungs that can be tried, and those whose program is not installed, with a word on it."""
-    rungs = [_process(stage), _container(stage, store)]
+    rungs = [_process(stage), _container(stage, store), _pod(stage, store)]
     absent = {}
     if shutil.which("runsc"):
         rungs.append(_gvisor(stage))
@@ -64,6 +64,15 @@ def _container(stage: Stage, store: Store) -> Rung:
         name="container",
         what="minirun run: namespaces, cgroups, layers, fewer privileges, a filter; the host's kernel",
         line=lambda args: [*_minirun(store), *flags, *stage.words(args)],
+        environment=_environment(),
+    )
+
+
+def _pod(stage: Stage, store: Store) -> Rung:
+    return Rung(
+        name="pod",
+        what="minirun pod create, logs -f: a container that joins the namespaces of a program that sleeps",
+        line=lambda args: in_pod.line(_minirun(store), *stage.manifest(args)),
         environment=_environment(),
     )
 

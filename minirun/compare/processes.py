@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 
+from minirun.compare.in_pod import SHELL
 from minirun.values import Value
 
 #: A run is looked at again and again until nothing moves, but no longer than this, in seconds.
@@ -57,11 +58,14 @@ def below() -> tuple[Process, ...]:
     """All that runs below this process, now."""
     direct = children(os.getpid())
     ours = _program(os.getpid())
+    shell = _program_of(SHELL)
+    scripts = {pid for pid in direct if _program(pid) == shell}
     found = []
     for pid in descendants(os.getpid()):
         program = _program(pid)
         # What was typed is our own child, and still minirun's interpreter, or runsc.
         client = pid in direct and (program == ours or program[0] == "runsc")
+        client = client or _session(pid) in scripts  # each run is a session; what stays makes its own
         role = "client" if client else "keeper"
         args = _read(f"/proc/{pid}/cmdline").rstrip("\0").replace("\0", " ")
         found.append(Process(pid=pid, name=name(pid), args=args, pss=pss(pid), program=program, role=role))
@@ -135,11 +139,21 @@ def is_nested(pid: int) -> bool:
 
 
 def _program(pid: int) -> tuple[str, int]:
+    return _program_of(f"/proc/{pid}/exe")
+
+
+def _program_of(path: str) -> tuple[str, int]:
     try:
-        place = os.readlink(f"/proc/{pid}/exe")
-        return os.path.basename(place), os.stat(f"/proc/{pid}/exe").st_size
+        return os.path.basename(os.path.realpath(path)), os.stat(path).st_size
     except OSError:
         return "", 0  # it is gone, or a kernel thread
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def _read(path: str) -> str:

@@ -142,6 +142,10 @@ def answer(comparison: Comparison) -> Iterator[str]:
                 f"The host answers each of its {container.syscalls.program} system calls,"
                 " and shows its program in ps as one process among others."
             )
+    pod = of.get("pod")
+    if pod and pod.processes and shares_kernel(pod.kernel, comparison.host):
+        kept = tuple(each for each in pod.processes if each.role == "keeper")
+        yield f"The pod is on it, too, and keeps {_names(kept).partition(': ')[2]} beside its program."
     for name in ("gVisor", "microVM"):
         one = of.get(name)
         if one and one.kernel and shares_kernel(one.kernel, comparison.host) is False:

@@ -16,7 +16,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from minirun.compare import kernel
+from minirun.compare import in_pod, kernel
 from minirun.container.options import Options
 from minirun.container.specify import Lent, spec_of
 from minirun.errors import MinirunError, hint, reason
@@ -120,6 +120,14 @@ class Stage:
         """An id for a container of another runtime."""
         self._count += 1
         return f"minirun-compare-{os.getpid()}-{self._count}"
+
+    def manifest(self, args: tuple[str, ...]) -> tuple[str, str]:
+        """The name of a pod that runs ``args``, and the file with its manifest."""
+        name = self.new_id()
+        path = f"{self.scratch}/{name}.json"
+        with open(path, "w") as file:
+            file.write(in_pod.manifest(name, self.name, args))
+        return name, path
 
     def bundle(self, args: tuple[str, ...]) -> str:
         """A bundle for OCI runtimes that runs ``args`` on the same files; its directory.

@@ -20,10 +20,20 @@ def main() -> None:
     root, state, id, lock = sys.argv[2:6]
     os.set_inheritable(int(lock), False)
     home = Store(root=root, state=state).container(id)
+    _reap()
     if home.exists() and not home.record().remove:
         leave_networks(home)
     else:
         remove_ended(home)
+
+
+def _reap() -> None:
+    """What the monitor was still to reap is this process's: another runtime may wait for its helpers' end."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return
 
 
 def leave_networks(home: Home) -> None:

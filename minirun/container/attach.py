@@ -196,7 +196,9 @@ def window() -> tuple[bytes, ...]:
     return ()
 
 
-def check_terminal(tty: bool, stdin: bool) -> None:
+def check_terminal(
+    tty: bool, stdin: bool, remedy: str = "leave out --tty, and the program gets stdin as it is"
+) -> None:
     """Refuses, as docker does, a terminal that is fed from a pipe: it could not tell the program its end.
 
     Raises UsageError.
@@ -205,7 +207,7 @@ def check_terminal(tty: bool, stdin: bool) -> None:
         raise UsageError(
             "the input device is not a terminal",
             "--interactive with --tty reads the keys of a terminal, and stdin is a pipe or a file",
-            "leave out --tty, and the program gets stdin as it is",
+            remedy,
         )
 
 

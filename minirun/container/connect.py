@@ -36,10 +36,11 @@ def connect(home: Home, wanted: str, ip: str = "", ip6: str = "", aliases: Seque
     if wish.is_cni:
         _connect_cni(home, wish)
         return
-    network = wiring.network_of(home.store.root, wanted)
+    network = wiring.network_of(home.store, wanted)
     wish = replace(wish, network=network.name)
     with Lock(home):
         record = home.record()
+        _check_kernel(record)
         _check_may(record, network.name)
         pid = home.live_pid()
         endpoint = _take(home, record, network, wish)
@@ -61,6 +62,7 @@ def disconnect(home: Home, wanted: str) -> None:
     """Takes the container off the network. Raises NotFound where it is not on it, Conflict for its last."""
     with Lock(home):
         record = home.record()
+        _check_kernel(record)
         endpoint = next((one for one in record.spec.endpoints if network_words.word(one) == wanted), None)
         if endpoint is None:
             on = ", ".join(map(network_words.word, record.spec.endpoints)) or "none"
@@ -93,6 +95,7 @@ def _connect_cni(home: Home, wish: Wish) -> None:
 
     with Lock(home):
         record = home.record()
+        _check_kernel(record)
         _check_may(record, wish.network)
         endpoint = cni_wiring.endpoint(wish, _free(record))
         cni_wiring.check(home.id, (endpoint,), ())
@@ -105,6 +108,14 @@ def _connect_cni(home: Home, wish: Wish) -> None:
         except BaseException:
             cni_wiring.unplug(home, endpoint)
             raise
+
+
+def _check_kernel(record: Record) -> None:
+    """A kernel of its own looks at its interfaces once, when it starts."""
+    if record.runtime:
+        from minirun.container.oci import guest
+
+        guest.refuse(record, "change the networks of")
 
 
 def _check_may(record: Record, network: str) -> None:

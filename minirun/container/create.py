@@ -23,7 +23,7 @@ import os
 
 from minirun import native
 from minirun.container import channel as channels
-from minirun.container import monitor
+from minirun.container import monitor, plan_phases
 from minirun.container.channel import Channel
 from minirun.container.locks import Lock
 from minirun.container.state import Exit, Home, Record, Running
@@ -39,7 +39,13 @@ if TYPE_CHECKING:
     from minirun.steps import Call, Step
 
 _BACKLOG = 16
+#: The results of clone3(2): its child walks the INIT steps.
+_BORN = ("init", plan_phases.STARTER)
 _TRIES = 32
+
+
+#: The monitors of the containers that this process has made: its children.
+_monitors: set[int] = set()
 
 
 class Launch(Value):
@@ -78,7 +84,7 @@ def create(launch: Launch) -> Channel:
             ours.send(packet)
         if not launch.again:
             home.write_pending(launch.record)
-        process.fork(lambda: _host_side(launch, life.fd, theirs, ours))
+        _monitors.add(process.fork(lambda: _host_side(launch, life.fd, theirs, ours)))
     except BaseException:
         ours.close()
         raise
@@ -86,6 +92,17 @@ def create(launch: Launch) -> Channel:
         theirs.close()
         life.release()  # the host side holds it on
     return ours
+
+
+def reap() -> None:
+    """Takes leave of the monitors that have ended, for a maker that lives on. Never waits."""
+    for pid in list(_monitors):
+        try:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            ended = pid  # the child of whom this process was forked from
+        if ended:
+            _monitors.discard(pid)
 
 
 def wait_created(client: Channel) -> int:
@@ -133,9 +150,10 @@ def _host_side(launch: Launch, life: int, client: Channel, other: Channel) -> No
         client.send(monitor.CREATED, b"%d" % pid)
         if launch.autostart:
             ours.send(channels.START)  # it goes on while we become the monitor
-        monitor.become(launch.home, launch.record, fds, terminal, pid, launch.autostart)
+        starter = results.get(plan_phases.STARTER, 0)
+        monitor.become(launch.home, launch.record, fds, terminal, pid, launch.autostart, starter)
     except BaseException as error:
-        if results.get("init") == 0:  # clone3 has come back twice, and this is the child
+        if any(results.get(name) == 0 for name in _BORN):  # clone3 has come back twice, and this is the child
             channels.report(inits, error)
             process.leave(125)
         _take_back(launch, walk, client, channels.cause(ours, error), before)
@@ -162,7 +180,7 @@ def _walk_once(walk: Walk) -> bool:
     for number, step in enumerate(walk.plan, 1):
         if step.side == HOST:
             walk.do(number, step)
-            if step.result == "init" and walk.results["init"] == 0:
+            if step.result in _BORN and walk.results[step.result] == 0:
                 return True
     return False
 
@@ -194,6 +212,7 @@ def _init_side(before: Walk, host: Channel) -> NoReturn:
     walk = Walk(before.plan, INIT, before.results, before.trace, before.fault)
     try:
         walk.run()
+        process.leave(0)  # only who has started a container of another runtime comes here
     except BaseException as error:
         channels.report(host, error)
     process.leave(125)

@@ -32,13 +32,17 @@ def forget(home: Home, record: Record) -> None:
     The caller holds the container's lock, or is the only one who knows of it.
     ``record`` is home's own, or differs from it in what shall be removed.
     """
+    if record.runtime:
+        from minirun.container.oci import guest
+
+        guest.release(home, record)
     cgroups.remove(record.cgroups)
     if os.path.exists(f"{home.data}/container.json"):
         os.rename(f"{home.data}/container.json", f"{home.data}/pending.json")
     for volume in record.anonymousVolumes:
         remove_tree(f"{home.store.root}/volumes/{volume}")
     if any(ns.type == "user" for ns in record.spec.linux.namespaces):
-        id_ranges.release(home)
+        id_ranges.release(home.store, home.id)
     leave_networks(home.store, record)
     _remove_directory(home.data)
     release_name(home.store, record.name, home.id)
@@ -63,7 +67,7 @@ def forget_pending(home: Home) -> None:
         cgroups.kill(record.cgroups)
         forget(home, record)
         return
-    id_ranges.release(home)
+    id_ranges.release(home.store, home.id)
     if any(os.path.isdir(f"{home.store.state}/{name}") for name in ("networks", "ports")):
         from minirun.container import wiring
 

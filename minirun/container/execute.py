@@ -14,7 +14,7 @@ from minirun.container import channel as channels
 from minirun.container import plan
 from minirun.container.channel import Channel
 from minirun.container.pause import status_of
-from minirun.container.state import Home
+from minirun.container.state import Home, Record
 from minirun.errors import Conflict
 from minirun.isolation import apparmor, cgroups, privileges, rlimits, users
 from minirun.isolation.cgroups.layout import Layout, layout
@@ -59,6 +59,11 @@ def execute(
     Conflict when the container does not run, and what kept the program from starting.
     """
     pid = running_pid(home)
+    if (record := home.record()).runtime:
+        from minirun.container.oci import guest
+
+        if guest.is_elsewhere(record):
+            return _by_runtime(home, record, spec, stdin, output, into)
     privileges.check(spec)
     apparmor.check(spec)
     steps = exec_plan(spec, layout(), f"{home.store.root}/seccomp", joined(pid))
@@ -88,6 +93,17 @@ def execute(
         walk.undo()
         raise
     return Guest(pid=results["init"], terminal=-1 if master is None else master)
+
+
+def _by_runtime(home: Home, record: Record, spec: Spec, stdin: bool, output: bool, into: int) -> Guest:
+    """In a kernel that is not this one's, where only the runtime can go."""
+    from minirun.container.oci import guest
+
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    out, err = (into, into) if into >= 0 else (1, 2) if output else (null, null)
+    pid, master = guest.execute(home, record, spec.process, (0 if stdin else null, out, err))
+    os.close(null)
+    return Guest(pid=pid, terminal=master)
 
 
 def running_pid(home: Home, wish: str = "run a program in") -> int:

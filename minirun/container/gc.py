@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import time
 
-from minirun.container import delete, kill, links
+from minirun.container import delete, id_ranges, kill, links
 from minirun.container.locks import Doorway, Lock, is_looked_after
 from minirun.container.names import is_held
 from minirun.container.state import Home, Store
@@ -136,9 +136,11 @@ def _sweep_networks(store: Store) -> list[str]:
 def _sweep_links(store: Store) -> list[str]:
     """Names and ids whose holder has no directory any more."""
     done = []
-    for kind, directory in (("name", f"{store.root}/names"), ("user ids from", f"{store.root}/ids")):
+    kinds = (("name", "names", is_held), ("user ids from", "ids", id_ranges.is_lent))
+    for kind, place, is_somebodys in kinds:
+        directory = f"{store.root}/{place}"
         for name in links.names(directory):
             id = links.holder(directory, name)
-            if id and not is_held(store, id) and links.give_back(directory, name, id):
+            if id and not is_somebodys(store, id) and links.give_back(directory, name, id):
                 done.append(f"released the {kind} {name}")
     return done

@@ -21,6 +21,7 @@ def inspect(home: Home) -> dict[str, Any]:
     """The container as a dictionary for JSON. Raises NotFound when it is gone."""
     record = home.record()
     pid = home.live_pid()
+    seen = _seen(record, pid)
     return {
         "id": home.id,
         "name": record.name,
@@ -29,13 +30,14 @@ def inspect(home: Home) -> dict[str, Any]:
         "image": {"name": record.image, "id": record.imageId},
         "command": list(record.command),
         "labels": record.labels,
-        "namespaces": _namespaces(pid),
+        "runtime": record.runtime or "minirun",
+        "namespaces": _namespaces(seen),
         "networks": _networks(home, record) if pid else [],
         "ports": [plain(port) for port in record.spec.ports] if pid else [],
         "cgroups": _cgroups(record, pid),
         "filesystem": _filesystem(record),
-        "mounts": _mounts(pid),
-        "privileges": _privileges(pid),
+        "mounts": _mounts(seen),
+        "privileges": _privileges(seen),
         "paths": {
             "data": home.data,
             "runtime": home.runtime,
@@ -46,6 +48,15 @@ def inspect(home: Home) -> dict[str, Any]:
         "stop_timeout_seconds": record.stopTimeout,
         "spec": plain(record.spec),
     }
+
+
+def _seen(record: Record, pid: int) -> int:
+    """The process in which the kernel shows the container; 0 where that is in another kernel."""
+    if not record.runtime:
+        return pid
+    from minirun.container.oci import guest
+
+    return 0 if guest.is_elsewhere(record) else pid
 
 
 def _networks(home: Home, record: Record) -> list[dict[str, Any]]:

@@ -70,6 +70,11 @@ def _send(home: Home, number: int) -> bool:
     try:
         if home.live_pid() != pid:
             return False  # it died, and the number may be another's by now
+        if (record := home.record()).runtime:
+            from minirun.container.oci import guest
+
+            if guest.kill(home, record, number):
+                return True
         process.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
         return False

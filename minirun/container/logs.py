@@ -165,7 +165,7 @@ def moment(text: str) -> str:
         except ValueError as error:
             raise InvalidInput(
                 f"--since {text!r} is not a time",
-                str(error),
+                "it is neither a length of time nor a moment",
                 "say 10m, 1h30m, 2026-11-21T10:00:00Z or seconds since 1970",
             ) from error
         when = when.astimezone(utc)

@@ -75,12 +75,19 @@ class Descriptors(Value):
 
 
 def become(
-    home: Home, record: Record, fds: Descriptors, terminal: int | None, init: int, opened: bool
+    home: Home,
+    record: Record,
+    fds: Descriptors,
+    terminal: int | None,
+    init: int,
+    opened: bool,
+    starter: int = 0,
 ) -> NoReturn:
     """Replaces this process by the monitor of ``home``; never returns.
 
     ``terminal`` is the master of the container's terminal if it has one,
-    ``opened`` says that the gate is open already.
+    ``opened`` says that the gate is open already; ``starter`` is a process that stands for
+    init at the channel, where another runtime has made that one.
     """
     arguments = [
         "minirun:[monitor]",
@@ -103,6 +110,8 @@ def become(
         "tty": -1 if terminal is None else terminal,
     }
     arguments += [f"{name}={fd}" for name, fd in optional.items() if fd >= 0]
+    if starter:
+        arguments.append(f"starter={starter}")
     if opened:
         arguments.append("start=2")
     if record.interactive and not record.keepsStdin:

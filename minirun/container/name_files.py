@@ -89,13 +89,21 @@ def write_anew(home: Home, record: Record) -> None:
 
 def mounts(home: Home, options: Options) -> tuple[Mount, ...]:
     """The mounts of the container's files, or of its lender's; not those that -v brings itself."""
-    how, _, lender = options.network_mode.partition(":")
-    directory = home.runtime
+    how, _, name = options.network_mode.partition(":")
     if how == "container":
-        directory = home.store.find(lender).runtime
-        if not all(os.path.exists(f"{directory}/{name}") for name in etc_files.NAMES):
-            return ()
+        lender = home.store.find(name)
+        while not _has_files(lender):
+            further = lender.record().lenders.get("network")  # it has borrowed them, too
+            if not further or not home.store.container(further).exists():
+                return ()
+            lender = home.store.container(further)
+        home = lender
+    directory = home.runtime
     return etc_files.mounts(directory, [word.split(":")[1] for word in options.volume if ":" in word])
+
+
+def _has_files(home: Home) -> bool:
+    return all(os.path.exists(f"{home.runtime}/{name}") for name in etc_files.NAMES)
 
 
 def owner(spec: Spec) -> int:

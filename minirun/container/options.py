@@ -31,6 +31,8 @@ class Options(Value):
 
     # How it is started and watched.
     name: str = ""
+    runtime: str = ""
+    """The OCI runtime that makes it, by name or path (oci/runtime.py); empty is minirun."""
     detach: bool = False
     rm: bool = False
     interactive: bool = False

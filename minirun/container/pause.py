@@ -39,4 +39,8 @@ def _turn(home: Home, before: str, after: str) -> None:
                 f"it is {status}, not {before}",
                 "minirun ps -a shows the states",
             )
+        if record.runtime:
+            from minirun.container.oci import guest
+
+            guest.refuse_for_guests(record, "pause")
         (cgroups.freeze if after == "paused" else cgroups.thaw)(record.cgroups)

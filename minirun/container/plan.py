@@ -57,7 +57,7 @@ def plan(spec: Spec, layout: Layout, filters: str, wiring: Wiring | None = None)
 
 def host_steps(spec: Spec, layout: Layout, wiring: Wiring | None = None) -> Iterator[Step]:
     """What the parent prepares, and the birth of the child."""
-    yield _leave_the_caller()
+    yield leave_the_caller()
     yield from apparmor.host_steps(spec)  # our own profile, if this is the first container
     yield from overlay.host_steps(spec)  # an upperdir of its own
     yield from mounts.host_steps(spec)  # what -v names and is not there yet
@@ -113,7 +113,7 @@ def filesystem(spec: Spec) -> Iterator[Step]:
     yield from mounts.protect(spec)  # masks and read-only paths, looked at again
 
 
-def _leave_the_caller() -> Step:
+def leave_the_caller() -> Step:
     """The command has forked this process; from here on it must not matter what becomes of it."""
     return Step(
         "leave the command behind",

@@ -9,6 +9,8 @@ from minirun.container import channel
 from minirun.isolation import users
 from minirun.steps import HOST, Call, Ref, Step
 
+#: What the pid of a process is known by that stands for init at the channel (oci/plan.py).
+STARTER = "starter"
 #: Each side's end of the channel (create.py puts them there).
 _HOST_END = Ref(name="channel to init")
 _INIT_END = Ref(name="channel to host")

@@ -72,12 +72,14 @@ def prepare(
     image: Image | None = None,
     adapt: Callable[[Record], Record] | None = None,
     files_of: FilesOf | None = None,
+    first_id: int = 0,
 ) -> Prepared:
     """Takes a place for the container and writes its record. Raises what is wrong with the wish.
 
     ``image`` is for one that is not in the store (a pod's sandbox has none);
     ``adapt`` has the last word on the record, for what no flag can say, and
-    ``files_of`` on /etc/hosts and its like.
+    ``files_of`` on /etc/hosts and its like. ``first_id`` is where the user ids begin
+    that a user namespace of its own gets; 0 takes some for it.
     """
     if image is None:
         image = images.resolve(store.root, options.image)
@@ -85,8 +87,12 @@ def prepare(
     home, lock = _reserve(store)
     prepared = Prepared(home, lock)
     try:
-        record = _record(home, options, image, files_of)
+        record = _record(home, options, image, files_of, first_id)
         prepared.record = adapt(record) if adapt else record
+        if options.runtime:
+            from minirun.container import oci  # another program makes it
+
+            prepared.record = oci.adapted(home, prepared.record, options.runtime)
     except BaseException:
         prepared.clear()
         lock.release()
@@ -118,10 +124,11 @@ def _reserve(store: Store) -> tuple[Home, Lock]:
     return home, lock
 
 
-def _record(home: Home, options: Options, image: Image, files_of: FilesOf | None) -> Record:
+def _record(home: Home, options: Options, image: Image, files_of: FilesOf | None, first_id: int) -> Record:
     name = _take_name(home, options)
-    own_ids = options.userns in ("private", "auto")
-    lent = specify.lend(home, image.layers, options.init, id_ranges.take(home) if own_ids else 0)
+    if options.userns in ("private", "auto") and not first_id:
+        first_id = id_ranges.take(home.store, home.id)
+    lent = specify.lend(home, image.layers, options.init, first_id)
     check(options)
     if options.network_mode:
         wired = name_files.unwired(home, options, lent.first_id, files_of)

@@ -66,8 +66,6 @@ def launch(
 
 def plan_of(home: Home, record: Record) -> list[Step]:
     """The steps of this container on this host."""
-    from minirun.container.plan import plan
-
     privileges.check(record.spec)
     apparmor.check(record.spec)
     rlimits.check(record.spec)
@@ -76,6 +74,12 @@ def plan_of(home: Home, record: Record) -> list[Step]:
         from minirun.container import wiring
 
         wired = wiring.wiring_of(home, record)
+    if record.runtime:
+        from minirun.container import oci  # another program makes it
+
+        return oci.plan_of(home, record, wired)
+    from minirun.container.plan import plan
+
     return plan(record.spec, layout(), f"{home.store.root}/seccomp", wired)
 
 
@@ -109,6 +113,10 @@ def start(home: Home, greeting: tuple[bytes, ...] = ()) -> tuple[Channel, int]:
                 return client, pid
             if not is_looked_after(home):
                 delete.end(record)  # a start that was cut off may have left cgroups
+                if record.runtime:
+                    from minirun.container.oci import guest
+
+                    guest.release(home, record)
                 if record.lenders:
                     record = replace(record, spec=_renewed(home, record))
                 if record.spec.endpoints:

@@ -17,7 +17,7 @@ Layer ``container``. Two directories per container, no daemon, no database:
         attach.sock          where clients meet the monitor
         netns                its network namespace, if it is on one of CNI's
     ROOT/names/NAME          a symbolic link whose text is the ID (names.py)
-    ROOT/ids/FIRST           another: a lent range of user ids (id_ranges.py)
+    ROOT/ids/FIRST           another: a lent range of user ids (id_ranges.py); or a pod's
 
 The status is derived, never stored: it cannot be wrong after a crash.
 
@@ -75,6 +75,9 @@ class Record(Value):
     """Its cgroup directories, the deepest first."""
     oomFile: str = ""
     """Where the kernel counts its OOM kills."""
+    runtime: str = ""
+    """The program that made it, by its path (oci/); "" is minirun itself."""
+    runtimeFlags: tuple[str, ...] = ()
     killFile: str = ""
     """By which the kernel, or the monitor, ends whatever outlives the first process."""
 

@@ -12,37 +12,58 @@ import os
 from minirun.container.state import Store, every
 from minirun.errors import Conflict, NotFound
 from minirun.linux.path import remove_tree
-from minirun.values import Value
+from minirun.values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    #: Path of a volume -> the pods that claim it, for this layer knows none.
+    Claims = Callable[[], Mapping[str, Sequence[str]]]
 
 
 class StoredVolume(Value):
-    """One volume; ``containers`` are the names of those that mount it, running or not."""
+    """One volume; ``containers`` are the names of those that mount it, running or not.
+
+    ``pods`` are those whose manifest claims it, whether or not a container is there.
+    """
 
     name: str
     path: str
     containers: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
 
 
-def volumes(store: Store) -> list[StoredVolume]:
+def volumes(store: Store, claims: Claims = dict) -> list[StoredVolume]:
     """Every volume, by name."""
-    used = _users(store)
+    used, claimed = _users(store), claims()
     directory = f"{store.root}/volumes"
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     paths = [(name, f"{directory}/{name}/_data") for name in names]
-    return [StoredVolume(name=name, path=path, containers=tuple(used.get(path, ()))) for name, path in paths]
+    return [
+        StoredVolume(
+            name=name, path=path, containers=tuple(used.get(path, ())), pods=tuple(claimed.get(path, ()))
+        )
+        for name, path in paths
+    ]
 
 
-def find(store: Store, name: str) -> StoredVolume:
+def find(store: Store, name: str, claims: Claims = dict) -> StoredVolume:
     """The volume ``name``. Raises NotFound."""
-    for volume in volumes(store):
+    for volume in volumes(store, claims):
         if volume.name == name:
             return volume
     raise NotFound(f"no such volume: {name}", "none has that name", "minirun volume ls lists them all")
 
 
-def remove(store: Store, name: str) -> None:
-    """Removes a volume and what is in it. Raises NotFound; Conflict while a container has it."""
-    volume = find(store, name)
+def remove(store: Store, name: str, claims: Claims = dict) -> None:
+    """Removes a volume and what is in it. Raises NotFound; Conflict while a container or a pod has it."""
+    volume = find(store, name, claims)
+    if volume.pods:
+        raise Conflict(
+            f"cannot remove volume {name}",
+            f"it is claimed by pod {', '.join(volume.pods)}",
+            f"minirun pod rm -f {' '.join(volume.pods)} first",
+        )
     if volume.containers:
         raise Conflict(
             f"cannot remove volume {name}",

@@ -59,7 +59,7 @@ def wire(
         names.check_name(alias, "--network-alias")
     store = home.store
     asked = _asked_ports(options, image)
-    networks_ = [None if wish.is_cni else network_of(store.root, wish.network) for wish in wishes]
+    networks_ = [None if wish.is_cni else network_of(store, wish.network) for wish in wishes]
     if networks_[0]:
         ports.check_published(networks_[0], asked)
     try:
@@ -112,11 +112,16 @@ def _check_cni(id: str, endpoints: Sequence[Endpoint], taken: Sequence[Port]) ->
     cni_wiring.check(id, endpoints, taken)
 
 
-def network_of(root: str, name: str) -> Network:
+def network_of(store: Store, name: str) -> Network:
     """The network that ``--network NAME`` means; the default one is made when it is first used."""
     if name in ("", "bridge", "default", networks.DEFAULT):
-        return networks.default(root)
-    return networks.find(root, name)
+        network = networks.default(store.root)
+        if not os.path.exists(f"{store.state}/networks/{network.name}/ready"):
+            from minirun.network import first_use
+
+            network = first_use.settled(store.root, store.state, network)
+        return network
+    return networks.find(store.root, name)
 
 
 def endpoint(home: Home, network: Network, wish: Wish, number: int, way_out: bool = True) -> Endpoint:
@@ -256,14 +261,16 @@ def rewire(home: Home, record: Record) -> Record:
 
 
 def _taken_again(store: Store, id: str, endpoint: Endpoint) -> Endpoint:
-    network = networks.load(store.root, endpoint.network)
+    is_default = endpoint.network == networks.DEFAULT
+    network = network_of(store, "") if is_default else networks.load(store.root, endpoint.network)
     before = [address.partition("/")[0] for address in endpoint.addresses]
     try:
         given = addresses.take(store.state, network, id, before)
     except MinirunError:  # somebody else's by now, or the network was made anew
         given = addresses.take(store.state, network, id)
     mac = endpoint.mac if given == endpoint.addresses else bridge.mac_of(given[0])
-    return replace(endpoint, addresses=given, mac=mac, bridge=network.bridge)
+    ways = tuple(subnet.gateway for subnet in network.subnets if endpoint.gateways and subnet.gateway)
+    return replace(endpoint, addresses=given, mac=mac, bridge=network.bridge, gateways=ways)
 
 
 def sweep(store: Store, is_held: Callable[[str], bool]) -> list[str]:

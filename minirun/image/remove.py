@@ -20,26 +20,31 @@ from minirun.image.temporary import TemporaryDirectory, sweep
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from minirun.image.config import Image
 
-    #: The directories of layers that containers use, each with a container's name.
+    #: The directories of layers that are in use, each with a container's name, or ``pod/NAME``.
     InUse = Callable[[], Mapping[str, str]]
+    #: The names and ids of images that pods make their containers of, each with a pod's name.
+    Needed = Callable[[], Mapping[str, str]]
 
 
-def rmi(root: str, reference: str, force: bool = False, in_use: InUse = dict) -> list[str]:
+def rmi(
+    root: str, reference: str, force: bool = False, in_use: InUse = dict, needed: Needed = dict
+) -> list[str]:
     """Removes the image, or only the name if it has others; lines that say what went.
 
     Raises NotFound, and Conflict if a container uses it or if an id with
     several names was given; ``force`` removes all names then, and leaves the
-    layers that are in use.
+    layers that are in use. Of one that is ``needed`` it raises Conflict in any case.
     """
     with changing(root):
         image = store.resolve(root, reference)
         id = image.id.removeprefix("sha256:")
         every = store.names_of(root, id)
         if len(every) > 1 and _is_name(root, reference):
+            _refuse_needed(image.names[:1], needed())
             _unlink(store.name_path(root, image.names[0]))
             return [f"Untagged: {image.names[0]}"]
         if len(every) > 1 and not force:
@@ -48,6 +53,7 @@ def rmi(root: str, reference: str, force: bool = False, in_use: InUse = dict) ->
                 ", ".join(every),
                 "remove one by name, or all with rmi -f",
             )
+        _refuse_needed((*every, image.id), needed())
         if not force:
             _refuse_used(root, image, in_use())
         for name in every:
@@ -62,15 +68,26 @@ def _is_name(root: str, reference: str) -> bool:
     return "@" in reference or store.read_name(root, local_name(reference)) is not None
 
 
+def _refuse_needed(names: Sequence[str], needed: Mapping[str, str]) -> None:
+    for name in names:
+        if name in needed:
+            raise Conflict(
+                f"image {name} is in use",
+                f"pod {needed[name]} makes its containers, or a volume, of it",
+                f"minirun pod rm -f {needed[name]} first",
+            )
+
+
 def _refuse_used(root: str, image: Image, used: Mapping[str, str]) -> None:
     id = image.id.removeprefix("sha256:")
     others = _mentioned(root, but=id)[1]
     for layer in image.layers:
         if layer in used and os.path.basename(layer) not in others:
+            kind, _, name = used[layer].rpartition("/")
             raise Conflict(
                 f"image {image.names[0] if image.names else id[:12]} is in use",
-                f"container {used[layer]} has it mounted",
-                f"minirun rm {used[layer]}, or rmi -f to forget its name only",
+                f"{kind or 'container'} {name} has it mounted",
+                f"minirun {f'{kind} rm -f' if kind else 'rm'} {name}, or rmi -f to forget its name only",
             )
 
 

@@ -107,6 +107,12 @@ def set_name(name: str) -> None:
     prctl.set_name(name)
 
 
+@syscall("prctl", show=lambda: "prctl(PR_SET_CHILD_SUBREAPER, 1)")
+def adopt_orphans() -> None:
+    """From here on a descendant whose parent dies becomes a child of this process."""
+    prctl.set_child_subreaper(1)
+
+
 @syscall("prctl", show=lambda: "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")
 def set_no_new_privs() -> None:
     """From here on no execve(2) gives privileges: set-uid bits and file capabilities are void."""

@@ -59,6 +59,7 @@ static void hear_channel(void);
 static void feed_stdin(void);
 static void relay(int which);
 static void reap(void);
+static void starter_died(int status);
 static void init_died(int status);
 static void record_exit(void);
 
@@ -324,12 +325,26 @@ static void reap(void)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == init_pid)
 			init_died(status);
+		else if (pid == starter)
+			starter_died(status);
 	if (pid < 0 && errno == ECHILD && end == ALIVE)
 		init_died(255 << 8); /* never our child, or reaped before us: do not wait for ever */
 }
 
+/* Who fails to start it has said why; and nobody else ever would start it. */
+static void starter_died(int status)
+{
+	starter = 0;
+	if (status && end == ALIVE)
+		kill(init_pid, SIGKILL);
+}
+
 static void init_died(int status)
 {
+	if (starter > 0 && gate == OPENING) { /* it knows better why, and ends now, too */
+		waitpid(starter, NULL, 0);
+		starter = 0;
+	}
 	clock_gettime(CLOCK_REALTIME, &died_at);
 	record_by = milliseconds() + 1000;
 	end = DEAD;

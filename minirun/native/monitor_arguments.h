@@ -5,7 +5,7 @@
 
 /* What the arguments say. File descriptors are -1 when absent. */
 static int directory = -1, data = -1, init_pid = -1, channel = -1, listener = -1, first_client = -1;
-static int tty = -1, in = -1, lock = -1, start, stdin_once, log_on;
+static int tty = -1, in = -1, lock = -1, starter, start, stdin_once, log_on;
 static char **after;
 static const char *condition;
 enum { ALREADY_OPEN = 2 };
@@ -15,6 +15,7 @@ static struct source { int fd, open; long budget; } sources[2] = { { -1, 0, LONG
 
 /*  dir=FD data=FD     where `started` and where exit.json and the log go
  *  init=PID           our child; channel=FD is a socket whose other end it holds until execve(2)
+ *  starter=PID        another child of ours, which holds that end in init's place and ends when init runs
  *  start=1            open the gate at once; start=2: the creator has opened it, only note it
  *  listen=FD          attach.sock; client=FD is one who is connected already
  *  in= out= err=FD    our ends of the pipes, or tty=FD: the pty's master
@@ -29,6 +30,7 @@ static const struct { const char *key; int *value; } numbers[] = {
 	{ "dir=", &directory }, { "data=", &data }, { "init=", &init_pid }, { "channel=", &channel },
 	{ "listen=", &listener }, { "client=", &first_client }, { "tty=", &tty }, { "in=", &in },
 	{ "out=", &sources[0].fd }, { "err=", &sources[1].fd }, { "lock=", &lock }, { "start=", &start },
+	{ "starter=", &starter },
 	{ "stdin_once=", &stdin_once }, { "log=", &log_on }, { "logfiles=", &log_files },
 };
 

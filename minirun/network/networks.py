@@ -60,6 +60,8 @@ class Network(Value):
     created: str = ""
     """RFC 3339, UTC."""
     labels: dict[str, str] = {}
+    automatic: bool = False
+    """Nobody has chosen where it is, so it may move (first_use.py)."""
 
 
 def default(root: str) -> Network:
@@ -69,7 +71,7 @@ def default(root: str) -> Network:
     except NotFound:
         pass
     try:
-        return create(root, DEFAULT)
+        return create(root, DEFAULT, automatic=True)
     except Conflict:
         if not os.path.exists(_path(root, DEFAULT)):
             raise
@@ -135,6 +137,7 @@ def create(
     parent: str = "",
     bridge: str = "",
     labels: Mapping[str, str] | None = None,
+    automatic: bool = False,
 ) -> Network:
     """Makes a network; the kernel hears of it when it is first used.
 
@@ -151,7 +154,7 @@ def create(
     asked = choice.given(subnets, gateways, ip_range)
     families = checks.families(driver, {choice.version(subnet.cidr) for subnet in asked}, ipv4, ipv6)
     checks.check_mtu(mtu, families)
-    with _Lock(root):
+    with Turn(root):
         if os.path.exists(_path(root, name)):
             raise Conflict(
                 f"there is a network '{name}' already",
@@ -159,9 +162,7 @@ def create(
                 f"choose another, or remove that one: minirun network rm {name}",
             )
         others = networks(root)
-        taken = {subnet.cidr: f"network {one.name}" for one in others for subnet in one.subnets}
-        for cidr, whose in host.subnets(parent).items():
-            taken.setdefault(cidr, whose)
+        taken = taken_subnets(others, parent)
         network = Network(
             name=name,
             id=os.urandom(32).hex(),
@@ -172,9 +173,28 @@ def create(
             mtu=mtu,
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             labels=dict(labels or {}),
+            automatic=automatic,
         )
-        _write(_path(root, name), network)
+        write(root, network)
     return network
+
+
+def taken_subnets(others: Sequence[Network], parent: str = "") -> dict[str, str]:
+    """The subnets that are somebody's, and whose; but for those of the interface ``parent``."""
+    from minirun.network import host
+
+    taken = {subnet.cidr: f"network {one.name}" for one in others for subnet in one.subnets}
+    for cidr, whose in host.subnets(parent).items():
+        taken.setdefault(cidr, whose)
+    return taken
+
+
+def write(root: str, network: Network) -> None:
+    """Stores it; for who has the Turn."""
+    path = _path(root, network.name)
+    with open(f"{path}.new", "w") as file:
+        file.write(json_quick.dumps(plain(network)))
+    os.rename(f"{path}.new", path)
 
 
 def remove(root: str, state: str, name: str, name_of: Callable[[str], str] = lambda id: id[:12]) -> None:
@@ -243,12 +263,6 @@ def _each(root: str, names: Sequence[str]) -> Iterator[Network]:
             continue  # removed while we looked
 
 
-def _write(path: str, network: Network) -> None:
-    with open(f"{path}.new", "w") as file:
-        file.write(json_quick.dumps(plain(network)))
-    os.rename(f"{path}.new", path)
-
-
 def _unknown(name: str) -> NotFound:
     return NotFound(
         f"no such network: {name}",
@@ -258,7 +272,7 @@ def _unknown(name: str) -> NotFound:
     )
 
 
-class _Lock:
+class Turn:
     """One at a time chooses subnets and names for a root."""
 
     def __init__(self, root: str) -> None:

@@ -86,7 +86,8 @@ class Care:
             self.deeds.note(name, stopping=replace(one.stopping, preStop=outcome))
         if not result.success:
             word = "FailedPostStartHook" if hook == "postStart" else "FailedPreStopHook"
-            self.deeds.event("Warning", word, f"container {name}: {result.message}")
+            said = f"{word.removeprefix('Failed')} failed: {result.message}"
+            self.deeds.event("Warning", word, said, name)
 
     def _follow_probes(self, now: float) -> None:
         deeds = self.deeds
@@ -110,8 +111,8 @@ class Care:
         prober.step(now)
         for answer in prober.answers():
             if not answer.result.success:
-                message = f"container {answer.container}: {answer.kind} probe: {answer.result.message}"
-                deeds.event("Warning", "Unhealthy", message)
+                said = f"{answer.kind.capitalize()} probe failed: {answer.result.message}"
+                deeds.event("Warning", "Unhealthy", said, answer.container)
         for (name, kind), outcome in prober.results.items():
             if kind in _KINDS and getattr(seen.of(name), kind) != outcome:
                 deeds.note(name, **{kind: outcome})

@@ -11,7 +11,7 @@ import errno
 import os
 import time
 
-from minirun.container import kill, links
+from minirun.container import id_ranges, kill, links
 from minirun.container.files import parse, read
 from minirun.container.signals import signal
 from minirun.container.state import Record
@@ -64,8 +64,10 @@ def create(
             secrets=tuple(secrets),
             cgroup=node.group_path(pod, home.uid),
             network=network,
+            first_id=id_ranges.take(store, home.uid) if pod.spec.hostUsers is False else 0,
         )
-        home.write_progress(Progress(seen=Observed(createdAt=now), notes=tuple(notes)))
+        seen = Observed(createdAt=now, startedAt=now)  # its deadline counts from here, whatever takes long
+        home.write_progress(Progress(seen=seen, notes=tuple(notes)))
         home.write_pending(record)
         unfinished = _begin(home, record)
     except BaseException:
@@ -87,13 +89,15 @@ def _begin(home: PodHome, record: PodRecord) -> bool:
     """
     from minirun.pod.supervisor import Supervisor  # removing a pod wants this file, too, and not that
 
-    _, unfinished = Supervisor(home, record).run(begun)
-    problem = home.progress().seen.problem
+    supervisor = Supervisor(home, record)
+    _, unfinished = supervisor.run(begun)
+    home.write_progress(supervisor.progress)
+    problem = supervisor.progress.seen.problem
     if problem:
         raise MinirunError(
-            f"pod {record.name} cannot be made",
+            f"pod {record.name} cannot be made: {problem.reason}",
             problem.message,
-            f"minirun pod create once that is mended ({problem.reason})",
+            problem.remedy or "mend that, and make it again: nothing of it was left",
         )
     home.commit()
     return unfinished or _has_lost(home)
@@ -149,6 +153,7 @@ def discard(home: PodHome) -> None:
     node.remove_group(home.uid)
     remove_tree(home.data)
     links.give_back_all(f"{store.root}/pods/names", home.uid)
+    id_ranges.release(store, home.uid)
     _remove_runtime(home)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from minirun.errors import Conflict, InvalidInput
-from minirun.pod import events, join, member, node
+from minirun.pod import events, join, member, node, sandbox
 from minirun.pod.manifest.types import Container
 from minirun.pod.manifest.validate import validate_ephemeral
 from minirun.pod.observed import RUNNING
@@ -46,10 +46,27 @@ def prepare(pod: Host, container: Container) -> Prepared:
         context=node.context_of(pod.record, pod.seen.sandbox.addresses if pod.seen.sandbox else ()),
         target=_target(pod, container.targetContainerName),
     )
-    prepared = member.prepared(pod.home, wish)
+    prepared = _prepared(pod, wish)
     join.announce(pod, prepared, container, member.image_of(pod.home, container), join.DEBUG)
-    events.note(pod.home, "Normal", "Started", f"ephemeral container {container.name}")
+    events.note_all(pod.home, *events.made(container.name, container.image))
     return prepared
+
+
+def _prepared(pod: Host, wish: member.Member) -> Prepared:
+    """Of two that want the same name at once one gets it. Raises Conflict."""
+    name = wish.container.name
+    called = sandbox.container_name(pod.record.name, name)
+    store = pod.home.store
+    if id := store.id_of_name(called):
+        from minirun.container import gc  # rarely needed, and it imports a lot
+
+        gc.sweep(store.container(id))  # of a `pod debug` that was killed; one that is at work is left alone
+    try:
+        return member.prepared(pod.home, wish)
+    except Conflict as error:
+        if store.id_of_name(called):
+            raise join.name_taken(pod, name) from error
+        raise
 
 
 def _check(pod: Host, container: Container) -> None:
@@ -57,7 +74,7 @@ def _check(pod: Host, container: Container) -> None:
         raise InvalidInput(
             f"pod {pod.record.name} cannot have that ephemeral container",
             f"{path}: {what}",
-            "minirun pod debug --help",
+            "correct that; minirun pod debug --help tells what it can have",
         )
 
 

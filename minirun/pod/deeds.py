@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import time
 
-from minirun.container import kill, remove, wait
+from minirun.container import kill, remove
 from minirun.container.signals import number
 from minirun.errors import MinirunError
-from minirun.pod import events, member, node, sandbox
+from minirun.pod import events, node, sandbox
 from minirun.pod.actions import (
     Finish,
     KillContainer,
@@ -26,39 +26,19 @@ from minirun.pod.actions import (
     StopContainer,
     StopSandbox,
 )
-from minirun.pod.environment import CreateContainerConfigError
-from minirun.pod.locks import Alone
-from minirun.pod.observe import LOST
-from minirun.pod.observed import (
-    ALIVE,
-    GONE,
-    RUNNING,
-    STARTING,
-    Problem,
-    Sandbox,
-    Seen,
-)
+from minirun.pod.observed import ALIVE, GONE, RUNNING, Sandbox
 from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from minirun.container.prepare import Prepared
     from minirun.container.state import Home
     from minirun.pod.actions import Action
     from minirun.pod.downward import Context
     from minirun.pod.manifest.types import Container, PodSpec
-    from minirun.pod.observed import Ended, Observed
+    from minirun.pod.observed import Observed, Seen
     from minirun.pod.state import PodHome, PodRecord
     from minirun.pod.volumes import VolumePlan
-
-#: Waiting reasons, by what kept a container from being made.
-_REASONS = {
-    CreateContainerConfigError: "CreateContainerConfigError",
-    member.ErrImageNeverPull: "ErrImageNeverPull",
-}
-#: What the container layer refuses.
-_NOT_MADE = "CreateContainerError"
 
 
 class Deeds:
@@ -105,23 +85,28 @@ class Deeds:
 
     def note(self, name: str, **changes: object) -> None:
         """Changes what is seen of one container."""
-        one = replace(self.seen.of(name), **changes)
+        self.put(name, replace(self.seen.of(name), **changes))
+
+    def put(self, name: str, one: Seen) -> None:
+        """Puts one container in the place of what was seen of it."""
         self.seen = replace(self.seen, containers={**self.seen.containers, name: one})
 
     # --- the sandbox --------------------------------------------------------
 
     def _MakeSandbox(self, action: MakeSandbox) -> None:
         old = self.seen.sandbox
+        if old and not self.seen.problem:
+            self.event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         if old and old.id:
             sandbox.end(self.home.store.container(old.id))
         try:
-            made, addresses = sandbox.make(self.home, self.record)
+            made, addresses = sandbox.make(self.home, self.record, meanwhile=_get_ready)
         except (MinirunError, OSError) as error:
-            self._has_no_sandbox("FailedCreatePodSandBox", error)
+            self._has_no_sandbox("FailedCreatePodSandBox", error, "Failed to create pod sandbox: ")
             return
         try:
             # Once for all runs in this sandbox. Those in memory are gone after a reboot, as it is.
-            self._make_volumes(made)
+            self._make_volumes()
         except (MinirunError, OSError) as error:
             sandbox.end(made)
             self._has_no_sandbox("FailedMount", error)
@@ -130,7 +115,6 @@ class Deeds:
         self.seen = replace(
             self.seen,
             problem=None,
-            startedAt=self.seen.startedAt or now,
             sandbox=Sandbox(
                 attempt=action.attempt,
                 state=ALIVE,
@@ -142,15 +126,15 @@ class Deeds:
         )
         self.event("Normal", "SandboxCreated", f"the pod's addresses are {', '.join(addresses) or 'none'}")
 
-    def _make_volumes(self, lender: Home) -> None:
+    def _make_volumes(self) -> None:
         if self.spec.volumes:
             from minirun.pod import volumes  # so that a pod without volumes does not pay for them
 
-            volumes.make(self.volumes(lender))
+            volumes.make(self.volumes())
 
-    def _has_no_sandbox(self, kind: str, error: MinirunError | OSError) -> None:
+    def _has_no_sandbox(self, kind: str, error: MinirunError | OSError, lead: str = "") -> None:
         self.seen = replace(self.seen, problem=events.problem_of(self.seen.problem, kind, error))
-        self.event("Warning", kind, events.said(error))
+        self.event("Warning", kind, lead + events.said(error))
 
     def _StopSandbox(self, _: StopSandbox) -> None:
         one = self.seen.sandbox
@@ -164,98 +148,15 @@ class Deeds:
 
     def _start(self, action: StartContainer) -> Iterator[None]:
         """Has its process made; comes back then, and goes on when it is to be waited for."""
-        before = self.seen.of(action.name)
-        if before.state == "created":
-            self._open_gate(before)
-            return
-        container = self.container(action.name)
-        self._forget(before.last)
-        self._bury(before.ended)
-        starting = Seen(
-            state=STARTING,
-            sandbox=action.sandbox,
-            restarts=action.restarts,
-            streak=action.streak,
-            startedAt=time.time(),
-            last=before.ran,
-        )
-        problem = before.problem
-        self.note(action.name, **{field: getattr(starting, field) for field in Seen.__fields__})
-        wish = member.Member(
-            record=self.record,
-            container=container,
-            sandbox=self.seen.sandbox.id if self.seen.sandbox else "",
-            context=self.context(),
-            attempt=action.restarts,
-        )
-        try:
-            with member.prepared(self.home, wish) as made:
-                self.note(action.name, id=made.home.id, imageID=made.record.imageId)
-                self.save()
-                yield from self._launch(made)
-        except (MinirunError, OSError) as error:
-            self._did_not_start(container, before, problem, error)
-            return
-        self.note(action.name, state=RUNNING)
-        self.event("Normal", "Started", f"container {action.name}")
+        from minirun.pod import begin  # who only ends one does not pay for it
 
-    def _launch(self, made: Prepared) -> Iterator[None]:
-        client = member.begin(made)
-        try:
-            with Alone(made.lock.fd, client.fileno()):  # the next one's processes are not to hold them
-                yield
-            member.until_started(client)
-        finally:
-            client.close()
-
-    def _did_not_start(
-        self, container: Container, before: Seen, problem: Problem | None, error: MinirunError | OSError
-    ) -> None:
-        name = container.name
-        now = self.seen.of(name)
-        home = self.home.store.container(now.id) if now.id else None
-        if home and home.exists():
-            # Its program could not be executed: it is there, and has ended.
-            wait.until_recorded(home)
-            self.event("Warning", "Failed", f"container {name}: {events.said(error)}")
-            return
-        # There is no container, so nothing has ended: whatever its policy, it waits to be made.
-        kind = next((word for known, word in _REASONS.items() if isinstance(error, known)), _NOT_MADE)
-        again = replace(before, problem=events.problem_of(problem, kind, error))
-        self.note(name, **{field: getattr(again, field) for field in Seen.__fields__})
-        self.event("Warning", kind, f"container {name}: {events.said(error)}")
-
-    def _open_gate(self, seen: Seen) -> None:
-        from minirun.container import start
-
-        try:
-            client, _ = start.start(self.home.store.container(seen.id))
-        except MinirunError:
-            return  # its maker's child has taken it back, or it runs by now: the next look tells
-        try:
-            start.wait_started(client)
-        except MinirunError:
-            pass  # it is recorded as its end
-        finally:
-            client.close()
-
-    def _forget(self, ended: Ended | None) -> None:
-        """Removes the container of the run before the last: one end is kept, for `logs --previous`."""
-        if ended and ended.id:
-            home = self.home.store.container(ended.id)
-            if home.exists():
-                remove.remove(home, force=True, volumes=True)
-
-    def _bury(self, ended: Ended | None) -> None:
-        """Ends what may be left of a run whose end nobody saw: it stays, for `logs --previous`."""
-        if ended and ended.id and ended.reason == LOST:
-            from minirun.container import gc  # rarely needed, and it imports a lot
-
-            gc.sweep(self.home.store.container(ended.id))
+        return begin.begin(self, action)
 
     def _StopContainer(self, action: StopContainer) -> None:
+        from minirun.pod import history  # so that a start does not pay for it
+
         self.note(action.name, stopping=action.stopping)
-        self.event("Normal", "Killing", f"container {action.name}: {action.stopping.reason}")
+        events.note_all(self.home, history.killing(self.spec, self.container(action.name), action))
 
     def _SignalContainer(self, action: SignalContainer) -> None:
         one = self.seen.of(action.name)
@@ -289,7 +190,9 @@ class Deeds:
 
     def _Finish(self, action: Finish) -> None:
         self.seen = replace(self.seen, phase=action.phase, reason=action.reason, message=action.message)
-        self.event("Normal", action.phase, action.reason)
+        from minirun.pod import history
+
+        events.note_all(self.home, *history.finished(action))
 
     # --- what they need -----------------------------------------------------
 
@@ -297,12 +200,11 @@ class Deeds:
         """What the pod's manifest may refer to."""
         return node.context_of(self.record, self.seen.sandbox.addresses if self.seen.sandbox else ())
 
-    def volumes(self, lender: Home | None = None) -> VolumePlan:
-        """The pod's volumes; ``lender`` is the sandbox they are for, by default the one that it has."""
-        if lender is None and self.seen.sandbox:
-            lender = self.home.store.container(self.seen.sandbox.id)
-        first_id = sandbox.first_id(lender, self.spec) if lender else 0
-        return member.volume_plan(self.home, self.record, self.context(), first_id)
+    def volumes(self) -> VolumePlan:
+        """The pod's volumes."""
+        from minirun.pod import member
+
+        return member.volume_plan(self.home, self.record, self.context())
 
     def container(self, name: str) -> Container:
         """What the manifest says of it."""
@@ -319,6 +221,13 @@ class Deeds:
         if stopping:
             self.note(name, stopping=replace(stopping, **changes))
 
-    def event(self, kind: str, word: str, message: str) -> None:
+    def event(self, kind: str, word: str, message: str, container: str = "") -> None:
         """One more line of `pod events`."""
-        events.note(self.home, kind, word, message)
+        events.note(self.home, kind, word, message, container)
+
+
+def _get_ready() -> object:
+    """Imports what the members need, while others are at work on the sandbox: then it costs no time."""
+    from minirun.pod import begin
+
+    return begin

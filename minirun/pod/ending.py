@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from minirun.pod.health import exit_code
 from minirun.pod.observed import ALIVE, EXITED, NONE, PHASE_FAILED, SUCCEEDED, Observed, Seen
-from minirun.pod.restarts import ALWAYS, NEVER, SANDBOX, restarts
+from minirun.pod.restarts import ALWAYS, NEVER, SANDBOX, is_sidecar, restarts
 from minirun.values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -97,7 +97,11 @@ def _lost(spec: PodSpec, seen: Observed) -> Ending | None:
     containers = (*spec.initContainers, *spec.containers)
     if all(seen.of(container.name).state == NONE for container in containers):
         return None
-    if any(_may_run_again(spec, container, seen.of(container.name)) for container in containers):
+    # A sidecar would be restarted, but for whom?
+    served = [
+        container for container in containers if container in spec.containers or not is_sidecar(container)
+    ]
+    if any(_may_run_again(spec, container, seen.of(container.name)) for container in served):
         return None
     return Ending(
         why=SANDBOX,

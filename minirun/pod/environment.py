@@ -83,7 +83,7 @@ def _from(source: EnvVarSource, container: Container, context: Context) -> str |
             return None if found is None else _text(found)
     if source.fileKeyRef:
         raise Unsupported(
-            "fileKeyRef",
+            "fileKeyRef is not supported",
             "minirun does not read variables out of a volume's files",
             "have the program read the file, or use a ConfigMap",
         )

@@ -80,15 +80,15 @@ def _pod(store: Store, pod: Pod, documents: Documents) -> Iterator[Part]:
         config_maps=documents.config_maps,
         secrets=documents.secrets,
         cgroup=node.group_path(pod, UID),
+        first_id=FIRST_ID if pod.spec.hostUsers is False else 0,
     )
     home = Pods(store=store).home(UID)
     yield Part(pod=name, kind=GROUP, steps=tuple(sandbox.plan(home, record)))
     spec, steps = _sandbox(store, record)
     yield Part(pod=name, kind=PAUSE, steps=tuple(steps), namespaces=_namespaces(spec))
-    first_id = FIRST_ID if pod.spec.hostUsers is False else 0
     own = [address.partition("/")[0] for each in spec.endpoints for address in each.addresses]
     context = node.context_of(record, tuple(own))
-    made = member.volume_plan(home, record, context, first_id)
+    made = member.volume_plan(home, record, context)
     if made.steps:
         yield Part(pod=name, kind=VOLUMES, steps=made.steps)
     for kind, containers in ((INIT, pod.spec.initContainers), (APP, pod.spec.containers)):
@@ -109,7 +109,7 @@ def _sandbox(store: Store, record: PodRecord) -> tuple[Spec, list[Step]]:
     lent = lend(home, (), False, FIRST_ID)
     spec = spec_of(options, image.config, SANDBOX, lent, _pid, wired)
     spec = replace(spec, root=Root(path=sandbox.place_of(store.root), readonly=True))
-    return spec, _steps(store, spec, wires)
+    return spec, _steps(store, spec, wires, options.runtime)
 
 
 def _member(
@@ -132,7 +132,7 @@ def _member(
         pod=record.name,
         kind=kind,
         name=container.name,
-        steps=(*_parts_of_volumes(container, made, variables), *_steps(store, spec, None)),
+        steps=(*_parts_of_volumes(container, made, variables), *_steps(store, spec, None, options.runtime)),
         alone=tuple(_alone(store, options, image)),
         namespaces=_namespaces(spec),
     )
@@ -146,12 +146,14 @@ def _parts_of_volumes(
         volume = mounting.volume_of(container, each, made)
         path = mounting.subpath_of(container, each, variables)
         how = mounting.propagation_of(container, each)
-        if path and volume.path:
+        mapped = mounting.is_mapped(made.places, volume, path)
+        if volume.path and (path or mapped):
             place = made.places.subpath(container.name, number)
             owner = made.places.first_id if volume.kind == "emptyDir" else 0
+            users = "/proc/SANDBOX/ns/user" if mapped else ""
             yield Step(
-                f"bind {path} of volume {volume.name}",
-                Call(subpath.bind, volume.path, path, place, how, not volume.readonly, owner),
+                f"bind {path or 'all'} of volume {volume.name}",
+                Call(subpath.bind, volume.path, path, place, how, not volume.readonly, owner, users),
                 why="by a descriptor that no link leads out of the volume; the container mounts this place",
                 side=HOST,
             )
@@ -169,7 +171,7 @@ def _alone(store: Store, options: Options, image: Image) -> list[Step]:
     own = replace(options, **{field: usual[field] for field in fields})
     wired, wires = pretended(store, own, ID)
     files = etc_files.mounts(store.container(ID).runtime, ())
-    return _steps(store, _spec(store, own, image, replace(wired, mounts=files)), wires)
+    return _steps(store, _spec(store, own, image, replace(wired, mounts=files)), wires, own.runtime, "")
 
 
 def _spec(store: Store, options: Options, image: Image, wired: Wired) -> Spec:
@@ -177,7 +179,13 @@ def _spec(store: Store, options: Options, image: Image, wired: Wired) -> Spec:
     return spec_of(options, image.config, ID, lent, _pid, wired)
 
 
-def _steps(store: Store, spec: Spec, wires: Wiring | None) -> list[Step]:
+def _steps(
+    store: Store, spec: Spec, wires: Wiring | None, runtime: str = "", holder: str = SANDBOX
+) -> list[Step]:
+    if runtime:
+        from minirun.container import oci  # another program makes it
+
+        return oci.pretended(store.container(spec.id), spec, runtime, wires, holder)
     return plan_of(spec, layout(), f"{store.root}/seccomp", wires)
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 from minirun.errors import NotFound
 from minirun.pod import generate_container as one_of
 from minirun.pod import generate_security
+from minirun.pod.generate_names import names
 from minirun.pod.join import RUN
 from minirun.pod.manifest.types import ObjectMeta, Pod, PodOS, PodSecurityContext, PodSpec, Sysctl
 from minirun.pod.restarts import NEVER
 from minirun.values import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from minirun.container.state import Home, Record
@@ -44,6 +45,7 @@ def of_pod(home: PodHome) -> Generated:
         if seen.joined == RUN and container.exists():
             found.append(one_of.read(container.record(), home.store.root))
     given = record.pod
+    notes = [note for each in found for note in each.notes] + list(_lost(given, found))
     spec = replace(
         given.spec,
         ephemeralContainers=(),
@@ -53,9 +55,20 @@ def of_pod(home: PodHome) -> Generated:
     pod = Pod(metadata=_own(given.metadata), spec=spec)
     maps = [replace(each, metadata=_own(each.metadata)) for each in record.config_maps]
     secrets = [replace(each, metadata=_own(each.metadata)) for each in record.secrets]
-    return Generated(
-        objects=(*maps, *secrets, pod), notes=tuple(note for each in found for note in each.notes)
-    )
+    return Generated(objects=(*maps, *secrets, pod), notes=tuple(notes))
+
+
+def _lost(pod: Pod, found: Sequence[Found]) -> Iterator[str]:
+    """What only a whole pod can be told, of containers that have joined it."""
+    for one in found:
+        what = {
+            "--stop-signal (the pod has no spec.os)": one.container.lifecycle and pod.spec.os is None,
+            "--group-add (a pod has supplementalGroups)": one.groups,
+            "--label (a pod has labels)": set(one.labels.items()) - set(pod.metadata.labels.items()),
+        }
+        for flag, is_so in what.items():
+            if is_so:
+                yield f"{one.container.name}: a container of a pod has no word for {flag}"
 
 
 def _own(given: ObjectMeta) -> ObjectMeta:
@@ -86,6 +99,7 @@ def of_containers(homes: Sequence[Home]) -> Generated:
         securityContext=_security(found, records),
         os=PodOS(name="linux") if any(each.container.lifecycle for each in found) else None,
         **_shared(records, notes),
+        **names(records, notes),
     )
     labels = {key: value for each in found for key, value in each.labels.items()}
     metadata = ObjectMeta(name=f"{name[:59]}-pod", labels=labels)

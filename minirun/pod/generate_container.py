@@ -10,10 +10,9 @@ from minirun.container.program import INIT
 from minirun.container.specify import DEFAULT_PATH
 from minirun.image import lookup
 from minirun.image import store as images
-from minirun.isolation.mounts.defaults import default_mounts
 from minirun.isolation.mounts.options import VOLUME
 from minirun.pod import generate_security
-from minirun.pod.manifest.rules_security import SAFE_SYSCTLS
+from minirun.pod.generate_lost import own_mounts, unsaid
 from minirun.pod.manifest.types import (
     Container,
     ContainerPort,
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-#: Files of the container's own directory, and of the host's for --init.
-_OWN = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log", INIT)
 
 
 class Found(Value):
@@ -80,7 +77,7 @@ def read(record: Record, root: str) -> Found:
         volumes=volumes,
         groups=tuple(gid for gid in spec.process.user.additionalGids if gid not in own),
         labels=_labels(record, image),
-        notes=tuple(f"{record.name}: a manifest has no word for {what}" for what in _unsaid(record)),
+        notes=tuple(f"{record.name}: a manifest has no word for {what}" for what in unsaid(record)),
     )
 
 
@@ -136,10 +133,7 @@ def _ports(spec: Spec) -> Iterator[ContainerPort]:
 def _volumes(record: Record, root: str, name: str) -> tuple[tuple[VolumeMount, ...], tuple[Volume, ...]]:
     mounts: list[VolumeMount] = []
     volumes: list[Volume] = []
-    usual = {mount.destination for mount in default_mounts()} | set(_OWN)
-    for mount in record.spec.mounts:
-        if mount.destination in usual:
-            continue
+    for mount in own_mounts(record.spec):
         called = f"{name[:57]}-{len(volumes)}"
         volumes.append(_volume(mount, called, record, root))
         words = set(mount.options)
@@ -227,31 +221,3 @@ def _labels(record: Record, image: Image) -> dict[str, str]:
 
 def _is_word(text: str) -> bool:
     return 0 < len(text) <= 63 and set(text) <= _WORD and text[0].isalnum() and text[-1].isalnum()
-
-
-def _unsaid(record: Record) -> Iterator[str]:
-    """The flags that get lost."""
-    spec, resources = record.spec, record.spec.linux.resources
-    lost = {
-        "--init (shareProcessNamespace: true has pause reap)": spec.process.args[:1] == (INIT,),
-        "--ulimit": spec.process.rlimits,
-        "--umask": spec.process.user.umask is not None,
-        "--domainname": spec.domainname,
-        "--oom-score-adj": spec.process.oomScoreAdj is not None and not record.pod,
-        "--pids-limit": resources.pids,
-        "--cpuset-cpus and --cpuset-mems": resources.cpu.cpus or resources.cpu.mems,
-        "--blkio-weight and --device-read-bps and its like": resources.blockIO != type(resources.blockIO)(),
-        "--oom-kill-disable": resources.memory.disableOOMKiller,
-        "--device": spec.linux.devices and not generate_security.is_privileged(spec),
-        "--time": any(each.type == "time" for each in spec.linux.namespaces),
-        "the seccomp profile (seccompProfile names a file of the host's)": spec.linux.seccomp is not None
-        and spec.linux.seccomp.profile != "default",
-        "--annotation": spec.annotations,
-        "--rm": record.remove,
-    }
-    yield from (what for what, is_so in lost.items() if is_so)
-    own = set(spec.linux.sysctl) - SAFE_SYSCTLS
-    yield from (f"--sysctl {name}" for name in sorted(own))
-    if not record.pod:
-        # Where it borrows a namespace of another container, that one has to be in the pod, too.
-        yield from (f"the {kind} namespace of another container" for kind in sorted(record.lenders))

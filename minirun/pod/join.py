@@ -28,7 +28,7 @@ from minirun.values import TYPE_CHECKING, Value, replace
 if TYPE_CHECKING:
     from minirun.container.options import Options
     from minirun.container.prepare import Prepared
-    from minirun.container.state import Record, Store
+    from minirun.container.state import Home, Record, Store
     from minirun.image.config import Image
     from minirun.pod.manifest.types import PodSpec
     from minirun.pod.observed import Observed
@@ -54,25 +54,48 @@ class Host(Value):
         return self.seen.sandbox.attempt if self.seen.sandbox else 0
 
 
-def host(home: PodHome) -> Host:
-    """The pod, if one can join it. Raises Conflict when it does not run."""
+def host(home: PodHome, what: str = "no container can join pod") -> Host:
+    """The pod, if one can join it. Raises Conflict, which begins with ``what``, when it does not run."""
     record, progress = home.record(), home.progress()
     seen = look(home, progress.seen)
     lender = seen.sandbox
     if lender is None or lender.state != ALIVE or seen.deletion or seen.phase:
         raise Conflict(
-            f"no container can join pod {record.name}",
+            f"{what} {record.name}",
             "it is ending" if seen.deletion and not seen.phase else "it does not run",
-            f"minirun pod start {record.name}",
+            f"minirun pod start {record.name}" if seen.phase else "minirun pod ps shows what it does",
         )
     return Host(home=home, record=record, spec=spec_of(home, progress), seen=seen, sandbox=lender.id)
+
+
+def check_start(container: Home, uid: str) -> None:
+    """Whether a user may start a container of the pod ``uid``. Raises Conflict for one of its manifest's.
+
+    Nobody would look after it: the pod has seen the end of that run, and decides about the next one.
+    """
+    pod = Pods(store=container.store).home(uid)
+    if not pod.exists():
+        return
+    added = {one.id for one in pod.wishes().joined}
+    added |= {one.id for one in pod.progress().seen.containers.values() if one.joined}
+    if container.id not in added:
+        name = pod.record().name
+        raise Conflict(
+            f"container {container.record().name} cannot be started",
+            f"it is a part of pod {name}, which decides itself when its containers run",
+            f"minirun pod start {name}, or minirun pod restart {name}",
+        )
 
 
 def pid(pod: Host) -> int:
     """Of its pause program. Raises Conflict when that has just ended."""
     found = pod.home.store.container(pod.sandbox).live_pid()
     if not found:
-        raise Conflict(f"pod {pod.record.name} has no sandbox", "it has just ended", "minirun pod ps")
+        raise Conflict(
+            f"pod {pod.record.name} has no sandbox",
+            "it has just ended",
+            "minirun pod ps shows what it does",
+        )
     return found
 
 
@@ -91,7 +114,8 @@ def prepare(store: Store, options: Options) -> Prepared:
             **record.labels,
             **sandbox.labels(pod.record, record.name),
         }
-        return replace(record, pod=pod.record.uid, labels=labels)
+        made = replace(record, pod=pod.record.uid, labels=labels)
+        return sandbox.with_runtime(pod.record.pod.spec, made, pod.sandbox)
 
     prepared = containers.prepare(store, wish, image=image, adapt=adapt)
     record = prepared.record
@@ -115,6 +139,7 @@ def borrowing(pod: Host, options: Options) -> Options:
     changes = {
         **member.namespaces(pod.spec, pod.sandbox),
         "cgroup_parent": pod.record.cgroup,
+        "runtime": pod.spec.runtimeClassName or "",
         "oom_score_adj": score,
         "env": (*member.hostname(pod.record), *options.env),
     }
@@ -151,11 +176,16 @@ def _must_be_new(pod: Host, wishes: Wishes, name: str) -> None:
     waiting = {one.container.name for one in wishes.joined if store.container(one.id).exists()}
     own = {one.name for one in (*pod.record.pod.spec.initContainers, *pod.record.pod.spec.containers)}
     if name in (taken - gone) | waiting | own:
-        raise Conflict(
-            f"pod {pod.record.name} has a container {name} already",
-            "no two of a pod have the same name",
-            "choose another one",
-        )
+        raise name_taken(pod, name)
+
+
+def name_taken(pod: Host, name: str) -> Conflict:
+    """There is one of that name."""
+    return Conflict(
+        f"pod {pod.record.name} has a container {name} already",
+        "no two of a pod have the same name",
+        "choose another one",
+    )
 
 
 def settle(prepared: Prepared) -> None:
@@ -186,6 +216,7 @@ _THE_PODS = (
     *(("--add-host", "add_host"), ("--hostname", "hostname"), ("--domainname", "domainname")),
     *(("--ipc", "ipc"), ("--shm-size", "shm_size"), ("--uts", "uts"), ("--userns", "userns")),
     ("--cgroup-parent", "cgroup_parent"),
+    ("--runtime", "runtime"),
 )
 
 

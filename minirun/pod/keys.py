@@ -36,7 +36,7 @@ def of(context: Context, kind: str, name: str, optional: bool | None) -> dict[st
         return None
     raise NotFound(
         f"{kind} {name!r} is not there",
-        "neither in the file nor known from an earlier one",
+        "the file has none of that name in the pod's namespace",
         "add it to the file as a document of its own, or say optional: true",
     )
 

@@ -42,7 +42,15 @@ _MESSAGE_PATH = "/dev/termination-log"
 
 
 class ErrImageNeverPull(NotFound):
-    """The image is not here; the waiting reason of that name."""
+    """The image is not here, and imagePullPolicy is Never; the waiting reason of that name."""
+
+
+class ErrImagePull(ErrImageNeverPull):
+    """The image is not here, and there is no registry to pull it from."""
+
+
+class InvalidImageName(InvalidInput):
+    """The image's name is none; the waiting reason of that name."""
 
 
 class Member(Value):
@@ -68,7 +76,6 @@ def prepared(home: PodHome, member: Member) -> Prepared:
     image = image_of(home, container)
     variables = environment.environment(container, member.context)
     security.check_user(member.record.pod.spec, container, image)
-    sandbox.clear(home, sandbox.container_name(member.record.name, container.name, member.attempt))
     try:
         mounts = (*_volume_mounts(home, member, variables), message_mount(home, container))
         _write_message_file(home, container)
@@ -79,7 +86,8 @@ def prepared(home: PodHome, member: Member) -> Prepared:
     def adapt(record: Record) -> Record:
         keeps = container.stdin and not container.stdinOnce
         spec = adapted(record.spec, member, mounts)
-        return replace(record, pod=member.record.uid, spec=spec, keepsStdin=keeps)
+        made = replace(record, pod=member.record.uid, spec=spec, keepsStdin=keeps)
+        return sandbox.with_runtime(member.record.pod.spec, made, member.sandbox)
 
     return prepare(home.store, options, image=image, adapt=adapt)
 
@@ -106,12 +114,16 @@ def image_of(home: PodHome, container: Container) -> Image:
     """The container's image. There is no registry to pull from: it has to be here."""
     try:
         return images.resolve(home.store.root, container.image)
+    except InvalidInput as error:
+        what = f"container {container.name}: {error.what}"
+        raise InvalidImageName(what, error.why, error.remedy) from error
     except NotFound as error:
-        raise ErrImageNeverPull(
+        missing = ErrImageNeverPull if container.imagePullPolicy == "Never" else ErrImagePull
+        raise missing(
             f"container {container.name}: the image {container.image} is not here",
             error.why,
-            f"minirun load -i FILE, or minirun images to see what is here (imagePullPolicy "
-            f"{container.imagePullPolicy or 'IfNotPresent'} would pull it)",
+            "minirun load -i FILE brings it, minirun images lists what is here; nothing is pulled, whatever "
+            "imagePullPolicy says",
         ) from error
 
 
@@ -121,22 +133,24 @@ def _volume_mounts(home: PodHome, member: Member, variables: dict[str, str]) -> 
         return ()
     from minirun.pod import volumes  # so that a pod without volumes does not pay for them
 
-    lender = home.store.container(member.sandbox)
-    first_id = sandbox.first_id(lender, member.record.pod.spec)
-    plan = volume_plan(home, member.record, member.context, first_id)
+    plan = volume_plan(home, member.record, member.context, member.sandbox)
     volumes.prepare(member.container, plan, variables)
     return volumes.mounts(member.container, plan, variables)
 
 
-def volume_plan(home: PodHome, record: PodRecord, context: Context, first_id: int = 0) -> VolumePlan:
-    """The pod's volumes; ``first_id`` is the host's id of root in its user namespace, if it has one."""
+def volume_plan(home: PodHome, record: PodRecord, context: Context, lender: str = "") -> VolumePlan:
+    """The pod's volumes; ``lender`` is the id of the sandbox whose user namespace they are seen from."""
     from minirun.pod import volumes
 
+    users = ""
+    if lender and record.first_id:
+        users = f"/proc/{home.store.container(lender).live_pid()}/ns/user"
     places = volumes.Places(
         data=home.data,
         runtime=home.runtime,
         root=home.store.root,
-        first_id=first_id,
+        first_id=record.first_id,
+        users=users,
         memory=qos.pod_resources(record.pod.spec).memory.limit or 0,
     )
     return volumes.plan(context, places)
@@ -151,6 +165,7 @@ def options_of(member: Member, image: Image, variables: dict[str, str]) -> Optio
     signal = container.lifecycle.stopSignal if container.lifecycle else None
     return Options(
         image=container.image,
+        runtime=spec.runtimeClassName or "",
         entrypoint=entrypoint,
         command=command,
         name=sandbox.container_name(record.name, container.name, member.attempt),
@@ -230,8 +245,8 @@ def message_mount(home: PodHome, container: Container) -> Mount:
     if not where.startswith("/"):
         raise InvalidInput(
             f"container {container.name}: terminationMessagePath {where!r} is no absolute path",
-            "",
-            "/dev/...",
+            "the program writes its last words there, whatever directory it is in",
+            f"begin it with /, as {_MESSAGE_PATH}",
         )
     source = message_file(home, container.name)
     return Mount(destination=where, type="bind", source=source, options=("bind", "rprivate", "rw"))

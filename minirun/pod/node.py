@@ -19,11 +19,14 @@ from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
 
     from minirun.isolation.cgroups.tree import Group
-    from minirun.pod.manifest.types import Pod, PodSpec
+    from minirun.pod.manifest.types import ConfigMap, Pod, PodSpec, Secret
     from minirun.pod.state import PodRecord
     from minirun.steps import Step
+
+    D = TypeVar("D", ConfigMap, Secret)
 
 #: Below each hierarchy: what minirun may make groups in.
 _TOP = "/minirun"
@@ -41,14 +44,24 @@ def node(addressed: bool = True) -> Node:
 
 
 def context_of(record: PodRecord, addresses: tuple[str, ...] = ()) -> Context:
-    """What the pod's manifest may refer to: itself, its data, the machine, its addresses."""
+    """What the pod's manifest may refer to: itself, the data of its namespace, the machine, its addresses."""
     return Context(
         pod=record.identified,
-        config_maps={one.metadata.name: one for one in record.config_maps},
-        secrets={one.metadata.name: one for one in record.secrets},
+        config_maps={one.metadata.name: one for one in _near(record.config_maps, record.namespace)},
+        secrets={one.metadata.name: one for one in _near(record.secrets, record.namespace)},
         node=node(addressed=_asks_for_host(record.pod.spec)),
         addresses=addresses,
     )
+
+
+def _near(data: Sequence[D], namespace: str) -> list[D]:
+    """What is in the pod's namespace, behind what says none; of a name the last one counts.
+
+    That of another namespace is not meant, whatever its name. What says none is
+    where `kubectl -n` would put it.
+    """
+    anywhere = [one for one in data if not one.metadata.namespace]
+    return anywhere + [one for one in data if one.metadata.namespace == namespace]
 
 
 def _asks_for_host(spec: PodSpec) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 
-from minirun.container.files import read
 from minirun.container.locks import Lock, is_looked_after
 from minirun.errors import MinirunError
 from minirun.pod.observed import ALIVE, CREATED, DEAD, EXITED, NONE, PRESENT, RUNNING, STARTING, Ended
@@ -167,9 +166,9 @@ def _ended(pod: PodHome, name: str, home: Home, seen: Seen, ended: Exit) -> Ende
 
 def termination_message(pod: PodHome, name: str, home: Home, code: int) -> str:
     """What the program left at terminationMessagePath; or its last lines, if that is the policy."""
-    said = (read(message_file(pod, name)) or b"")[:MESSAGE].decode(errors="replace")
+    said = last_bytes(message_file(pod, name))
     if said or not code:
-        return said
+        return said.decode(errors="replace")
     try:
         spec = pod.record().pod.spec
     except MinirunError:
@@ -178,16 +177,28 @@ def termination_message(pod: PodHome, name: str, home: Home, code: int) -> str:
     return last_lines(f"{home.data}/container.log") if wanted.get(name) == "FallbackToLogsOnError" else ""
 
 
+def last_bytes(path: str) -> bytes:
+    """The end of what a program left in a file: who writes too much has said what tells most last."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MESSAGE))
+            return file.read(MESSAGE)
+    except FileNotFoundError:
+        return b""
+
+
 def last_lines(log: str) -> str:
     """The end of a log in the Kubernetes format: 2048 bytes or 80 lines of what was printed."""
     try:
         with open(log, "rb") as file:
             file.seek(max(0, os.path.getsize(log) - 16 * LOG_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
+            lines = file.read().split(b"\n")
     except FileNotFoundError:
         return ""
-    said = [line.split(" ", 3)[3] for line in lines if line.count(" ") >= 3]
-    return "\n".join(said[-LOG_LINES:])[-LOG_BYTES:]
+    said = b""
+    for _, _, tag, text in [line.split(b" ", 3) for line in lines if line.count(b" ") >= 3][-LOG_LINES:]:
+        said += text if tag == b"P" else text + b"\n"  # P: its line goes on
+    return said[-LOG_BYTES:].decode(errors="replace")
 
 
 def message_file(pod: PodHome, name: str) -> str:

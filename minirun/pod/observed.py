@@ -80,6 +80,8 @@ class Problem(Value):
     reason: str
     """``ErrImagePull``, ``CreateContainerConfigError`` ..., as Kubernetes names them."""
     message: str = ""
+    remedy: str = ""
+    """What to do about it, if that is known."""
     at: float
     """When it was tried last."""
     tries: int = 1

@@ -26,6 +26,7 @@ from minirun.pod.resources import (
     limits,
     pod_requests,
     requests,
+    requests_of_pod,
     shares,
 )
 from minirun.pod.restarts import is_sidecar
@@ -46,9 +47,9 @@ PAUSE_OOM_SCORE, GUARANTEED_OOM_SCORE, BEST_EFFORT_OOM_SCORE = -998, -997, 1000
 def qos_class(spec: PodSpec) -> str:
     """The class. Only CPU and memory count, zeros do not, nor do ephemeral containers."""
     everyone = [container.resources for container in (*spec.initContainers, *spec.containers)]
-    if spec.resources and (_says(requests(spec.resources)) or _says(limits(spec.resources))):
-        everyone = [spec.resources]  # the pod's own stand for all of them
     asked = [(requests(resources), limits(resources)) for resources in everyone]
+    if _says(requests(spec.resources)) or _says(limits(spec.resources)):
+        asked = [(requests_of_pod(spec), limits(spec.resources))]  # the pod's own stand for all of them
     if not any(_says(request) or _says(limit) for request, limit in asked):
         return BEST_EFFORT
     if all(limit.cpu and limit.memory and request == limit for request, limit in asked):
@@ -107,7 +108,7 @@ def _score(memory: int, capacity: int) -> int:
 
 def _spread(spec: PodSpec) -> int:
     """What each container has of the pod's own request, beyond what they request themselves."""
-    if not spec.resources or not spec.resources.requests.get("memory"):
+    if not spec.resources:
         return 0
-    beyond = requests(spec.resources).memory - at_one_moment(spec, requests).memory
+    beyond = requests_of_pod(spec).memory - at_one_moment(spec, requests).memory
     return max(beyond, 0) // (len(spec.initContainers) + len(spec.containers))

@@ -12,7 +12,9 @@ import time
 from minirun.errors import Conflict, NotFound
 from minirun.pod import create, sandbox, supervise
 from minirun.pod.locks import PodLock
-from minirun.pod.observed import GONE, PRESENT, Deletion
+from minirun.pod.observe import look
+from minirun.pod.observed import GONE, PHASE_FAILED, PRESENT, SUCCEEDED, Deletion
+from minirun.pod.phase import phase
 from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
@@ -86,6 +88,18 @@ def remove(home: PodHome, force: bool = False, grace: float | None = None) -> No
         finally:
             lock.release()
     create.share(home.store, spec)
+
+
+def has_ended(home: PodHome) -> bool:
+    """Whether the pod has ended. One whose programs all have, a moment ago, is brought to its end first.
+
+    Raises NotFound when it goes.
+    """
+    spec, seen = home.record().pod.spec, look(home, home.progress().seen)
+    if ended(spec, seen, None):
+        return True
+    running = any(one.state in PRESENT for one in seen.containers.values())
+    return not running and phase(spec, seen) in (SUCCEEDED, PHASE_FAILED) and supervise.tend(home, ended)
 
 
 def ended(spec: PodSpec, seen: Observed, decision: Decision | None) -> bool:

@@ -88,15 +88,20 @@ def pod_requests(spec: PodSpec) -> Amounts:
 
     The pod's own ``resources`` stand above what its containers sum up to.
     """
-    summed = at_one_moment(spec, requests)
-    if spec.resources:
-        own, given, most = requests(spec.resources), spec.resources.requests, limits(spec.resources)
-        summed = Amounts(
-            cpu=own.cpu if "cpu" in given else summed.cpu or most.cpu,
-            memory=own.memory if "memory" in given else summed.memory or most.memory,
-        )
-    overhead = _amounts(spec.overhead)
+    summed, overhead = requests_of_pod(spec), _amounts(spec.overhead)
     return Amounts(cpu=summed.cpu + overhead.cpu, memory=summed.memory + overhead.memory)
+
+
+def requests_of_pod(spec: PodSpec) -> Amounts:
+    """The same without the overhead: the pod's own; what it does not say is its containers', or its limit."""
+    summed = at_one_moment(spec, requests)
+    if spec.resources is None:
+        return summed
+    own, given, most = requests(spec.resources), spec.resources.requests, limits(spec.resources)
+    return Amounts(
+        cpu=own.cpu if "cpu" in given else summed.cpu or most.cpu,
+        memory=own.memory if "memory" in given else summed.memory or most.memory,
+    )
 
 
 def pod_limits(spec: PodSpec) -> Amounts:

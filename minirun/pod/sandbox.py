@@ -24,12 +24,12 @@ from minirun.container.options import Options
 from minirun.errors import NotFound
 from minirun.isolation import cgroups
 from minirun.isolation.cgroups.layout import layout
-from minirun.pod import names, node, qos
+from minirun.pod import events, names, node, qos
 from minirun.spec import Root
 from minirun.values import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from minirun.container.state import Home, Record
     from minirun.pod.manifest.types import Pod, PodSpec
@@ -49,8 +49,13 @@ SANDBOX = "POD"
 NOBODY = "65535:65535"
 
 
-def make(home: PodHome, record: PodRecord) -> tuple[Home, tuple[str, ...]]:
-    """The running sandbox and the pod's addresses. Raises what keeps it from being made; then nothing is."""
+def make(
+    home: PodHome, record: PodRecord, meanwhile: Callable[[], object] | None = None
+) -> tuple[Home, tuple[str, ...]]:
+    """The running sandbox and the pod's addresses. Raises what keeps it from being made; then nothing is.
+
+    ``meanwhile`` is done while other processes make it.
+    """
     from minirun.container import start  # who only ends one does not pay for these
     from minirun.container.prepare import prepare
     from minirun.image.config import Image, ImageConfig
@@ -63,13 +68,20 @@ def make(home: PodHome, record: PodRecord) -> tuple[Home, tuple[str, ...]]:
 
     def adapt(container: Record) -> Record:
         spec = replace(container.spec, root=Root(path=root, readonly=True))
-        return replace(container, pod=record.uid, spec=spec)
+        return with_runtime(pod.spec, replace(container, pod=record.uid, spec=spec), container.id)
 
     def files(addresses: Sequence[str]) -> dict[str, str]:
-        return files_of(pod, addresses)
+        dns = resolver(pod)
+        for note in dns.notes:
+            events.note(home, "Warning", "DNSConfigForming", note)
+        return files_of(pod, addresses, dns)
 
-    with prepare(home.store, options_of(record), image=image, adapt=adapt, files_of=files) as prepared:
-        client, _ = start.launch(prepared.home, prepared.record, prepared.lock, autostart=True)
+    with prepare(
+        home.store, options_of(record), image=image, adapt=adapt, files_of=files, first_id=record.first_id
+    ) as prepared:
+        client, _ = start.launch(
+            prepared.home, prepared.record, prepared.lock, autostart=True, meanwhile=meanwhile
+        )
         try:
             start.wait_started(client)
         except BaseException:
@@ -78,6 +90,15 @@ def make(home: PodHome, record: PodRecord) -> tuple[Home, tuple[str, ...]]:
             raise
         client.close()
     return prepared.home, addresses_of(prepared.record)
+
+
+def with_runtime(spec: PodSpec, container: Record, sandbox: str) -> Record:
+    """``container``, with what the pod's runtime has to know of whose sandbox it is in."""
+    if not spec.runtimeClassName:
+        return container
+    from minirun.container.oci import runtime  # another program makes it
+
+    return runtime.in_pod(container, sandbox)
 
 
 def plan(home: PodHome, record: PodRecord) -> list[Step]:
@@ -95,6 +116,7 @@ def options_of(record: PodRecord) -> Options:
     mighty = bool(capget()[0] >> Capability.SYS_RESOURCE & 1)
     return Options(
         image="pause",
+        runtime=spec.runtimeClassName or "",
         name=container_name(record.name, SANDBOX),
         label=labels(record, SANDBOX),
         user=NOBODY,
@@ -128,14 +150,18 @@ def _published(pod: Pod) -> list[str]:
     return found
 
 
-def files_of(pod: Pod, addresses: Sequence[str]) -> dict[str, str]:
+def resolver(pod: Pod) -> names.Resolver:
+    """What its resolv.conf says, and what that had no room for."""
+    return names.resolv_conf(pod, etc_files.host_resolv_conf(loopback=pod.spec.hostNetwork))
+
+
+def files_of(pod: Pod, addresses: Sequence[str], dns: names.Resolver) -> dict[str, str]:
     """/etc/hosts, /etc/resolv.conf and /etc/hostname, which all members share."""
     host_network = pod.spec.hostNetwork
-    resolver = names.resolv_conf(pod, etc_files.host_resolv_conf(loopback=host_network))
     hostname = os.uname().nodename if host_network else names.name_of(pod).hostname
     return {
         "hosts": names.hosts(pod, addresses, etc_files.host_hosts() if host_network else ""),
-        "resolv.conf": resolver.text,
+        "resolv.conf": dns.text,
         "hostname": f"{hostname}\n",
     }
 
@@ -187,13 +213,6 @@ def clear(home: PodHome, name: str) -> None:
         end(container)
 
 
-def first_id(sandbox: Home, spec: PodSpec) -> int:
-    """The host's id of root in the pod's user namespace; 0 without one."""
-    if spec.hostUsers is not False:
-        return 0
-    return next((each.hostID for each in sandbox.record().spec.linux.uidMappings if each.containerID == 0), 0)
-
-
 def container_name(pod: str, container: str, attempt: int = 0) -> str:
     """What `ps` calls it. No name of Kubernetes' has an underscore, so no two pods' meet."""
     return f"{pod}_{container}" + (f"_{attempt}" if attempt else "")
@@ -216,13 +235,23 @@ def place_of(root: str) -> str:
 
 
 def _root(root: str) -> str:
-    """The directory that is the root of every sandbox: one program; written once, for all of them."""
+    """The directory that is the root of every sandbox: one program, and what is mounted on.
+
+    Made once, for all of them; the root of a user namespace could not make any of it.
+    """
     place = place_of(root)
     program = f"{place}/pause"
     source = native.path("pause")
     if os.path.exists(program) and os.stat(program).st_size == os.stat(source).st_size:
         return place
-    os.makedirs(place, 0o755, exist_ok=True)
+    from minirun.linux.path import make_directory  # once for all pods
+
+    for name in ("", "/dev", "/etc", "/proc", "/sys"):
+        make_directory(f"{place}{name}", 0o755)
+    for name in ("hostname", "hosts", "resolv.conf"):
+        fd = os.open(f"{place}/etc/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        os.fchmod(fd, 0o644)  # whatever the caller's umask is
+        os.close(fd)
     with open(source, "rb") as file:
         content = file.read()
     fresh = f"{program}.{os.getpid()}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from minirun.errors import NotFound
 from minirun.image import lookup
 from minirun.pod.environment import CreateContainerConfigError
 from minirun.values import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from minirun.image.config import Image
-    from minirun.pod.manifest.types import Container, PodSpec
+    from minirun.pod.manifest.types import Capabilities, Container, PodSpec
 
 #: Where localhostProfile is looked for: the kubelet's own directory.
 SECCOMP = "/var/lib/kubelet/seccomp"
@@ -45,17 +46,16 @@ def options_of(spec: PodSpec, container: Container, image: Image) -> dict[str, A
     if pods:
         more += [*pods.supplementalGroups, *([] if pods.fsGroup is None else [pods.fsGroup])]
     said["group_add"] = tuple(str(gid) for gid in dict.fromkeys(more))
-    if own and own.capabilities:
-        said["cap_add"] = own.capabilities.add
-        said["cap_drop"] = own.capabilities.drop
     if own and own.readOnlyRootFilesystem:
         said["read_only"] = True
     privileged = bool(own and own.privileged)
+    escalates = own is None or own.allowPrivilegeEscalation is not False
+    options.append(f"no-new-privileges={'false' if escalates else 'true'}")
     if privileged:
-        said["privileged"] = True
-    if not privileged:
-        escalates = own is None or own.allowPrivilegeEscalation is not False
-        options.append(f"no-new-privileges={'false' if escalates else 'true'}")
+        said["privileged"] = True  # which means every capability, whatever is added or dropped
+    else:
+        if own and own.capabilities:
+            said["cap_add"], said["cap_drop"] = _capabilities(own.capabilities)
         options += _seccomp(word("seccompProfile"))
         apparmor = word("appArmorProfile")
         if apparmor is not None and getattr(apparmor, "type", "") != "RuntimeDefault":
@@ -66,13 +66,24 @@ def options_of(spec: PodSpec, container: Container, image: Image) -> dict[str, A
     return said
 
 
+def _capabilities(given: Capabilities) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is added and dropped; of one that is in both lists nothing is left, as runtimes have it."""
+    dropped = {name.upper().removeprefix("CAP_") for name in given.drop}
+    added = tuple(name for name in given.add if name.upper().removeprefix("CAP_") not in dropped)
+    return added, given.drop
+
+
 def _seccomp(profile: object) -> list[str]:
     """None said is RuntimeDefault here, as a kubelet with --seccomp-default has it."""
     kind = getattr(profile, "type", "RuntimeDefault")
     if kind == "Unconfined":
         return ["seccomp=unconfined"]
     if kind == "Localhost":
-        return [f"seccomp={os.path.join(SECCOMP, getattr(profile, 'localhostProfile', '') or '')}"]
+        path = os.path.join(SECCOMP, getattr(profile, "localhostProfile", "") or "")
+        if not os.path.isfile(path):
+            what = f"seccompProfile Localhost: the host has no file {path}"
+            raise NotFound(what, "that is where profiles are looked for", "put the profile there")
+        return [f"seccomp={path}"]
     return []
 
 

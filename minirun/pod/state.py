@@ -57,6 +57,8 @@ class PodRecord(Value):
     """Its path below each hierarchy."""
     network: tuple[str, ...] = ()
     """Words of --network; empty is the usual."""
+    first_id: int = 0
+    """The host's id of root in its user namespace, whatever sandbox it has; 0 without one (hostUsers)."""
 
     @property
     def identified(self) -> Pod:
@@ -77,6 +79,13 @@ class Joined(Value):
     """``attempt`` of the sandbox that it is in."""
 
 
+class Data(Value):
+    """What a pod's volumes and variables are made from."""
+
+    config_maps: tuple[ConfigMap, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+
+
 class Wishes(Value):
     """What users have asked for and nobody has taken up yet: wishes.json, written by commands."""
 
@@ -86,6 +95,8 @@ class Wishes(Value):
     """A pod that has ended shall begin anew: `pod start`."""
     joined: tuple[Joined, ...] = ()
     """Containers that `pod debug` and `run --pod` add."""
+    data: Data | None = None
+    """Other ConfigMaps and Secrets than at creation: `pod apply`."""
 
 
 class Progress(Value):
@@ -96,8 +107,6 @@ class Progress(Value):
     """Containers that `pod debug` and `run --pod` added."""
     notes: tuple[str, ...] = ()
     """What the user should know: fields that only a cluster can mean, limits that could not be set."""
-    cgroups: tuple[str, ...] = ()
-    """The pod's own cgroup directories, the deepest first."""
 
 
 class Pods(Value):
@@ -177,6 +186,15 @@ class PodHome(Value):
             write_json(f"{self.data}/pending.json", record)
         finally:
             os.umask(mask)
+
+    def rewrite(self, record: PodRecord) -> None:
+        """What is asked for is something else now; for whoever takes up wishes. Gone is fine."""
+        if self.exists():
+            mask = os.umask(0o077)
+            try:
+                write_json(f"{self.data}/pod.json", record)
+            finally:
+                os.umask(mask)
 
     def commit(self) -> None:
         """It is begun: from here on it lives without its creator. One rename(2)."""

@@ -9,6 +9,7 @@ a container's state:
     ended, and it is waited before the restart    waiting: CrashLoopBackOff
     up                                            running
     ended                                         terminated: Completed, Error, OOMKilled ...
+    the pod has ended, and it never ran           finished.py
 
 API reference: "PodStatus v1 core". Read columns.py next, which makes one line of it.
 """
@@ -19,6 +20,7 @@ from minirun.pod import health
 from minirun.pod.backoff import delay, next_start, next_streak, next_try
 from minirun.pod.conditions import conditions
 from minirun.pod.ending import ending
+from minirun.pod.finished import settled
 from minirun.pod.manifest.types_status import (
     ContainerState,
     ContainerStateRunning,
@@ -29,7 +31,7 @@ from minirun.pod.manifest.types_status import (
     PodIP,
     PodStatus,
 )
-from minirun.pod.observed import EXITED, NONE, Ended, Observed, Problem, Seen
+from minirun.pod.observed import EXITED, Ended, Observed, Problem, Seen
 from minirun.pod.phase import phase
 from minirun.pod.qos import qos_class
 from minirun.pod.restarts import is_sidecar, restarts
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 #: What stands before a container's id in ``containerID``.
 SCHEME = "minirun://"
+#: Bytes of all termination messages of a pod together; each container has an equal part.
+MESSAGES = 12 * 1024
 
 
 def pod_status(pod: Pod, seen: Observed, now: float, host: tuple[str, ...] = ()) -> PodStatus:
@@ -51,6 +55,9 @@ def pod_status(pod: Pod, seen: Observed, now: float, host: tuple[str, ...] = ())
     def each(containers: tuple[Container, ...]) -> tuple[ContainerStatus, ...]:
         return tuple(_container(pod, container, seen, now, bool(end)) for container in containers)
 
+    inits, apps = each(spec.initContainers), each(spec.containers)
+    if seen.phase:
+        inits, apps = settled(inits, apps)
     return PodStatus(
         phase=phase(spec, seen),
         conditions=conditions(spec, seen),
@@ -62,8 +69,8 @@ def pod_status(pod: Pod, seen: Observed, now: float, host: tuple[str, ...] = ())
         podIPs=tuple(PodIP(ip=address) for address in addresses),
         startTime=rfc3339(seen.startedAt),
         qosClass=qos_class(spec),
-        initContainerStatuses=each(spec.initContainers),
-        containerStatuses=each(spec.containers),
+        initContainerStatuses=inits,
+        containerStatuses=apps,
         ephemeralContainerStatuses=each(spec.ephemeralContainers),
     )
 
@@ -79,7 +86,7 @@ def _container(pod: Pod, container: Container, seen: Observed, now: float, ends:
     return ContainerStatus(
         name=container.name,
         state=state,
-        lastState=ContainerState(terminated=_terminated(last)) if last else ContainerState(),
+        lastState=ContainerState(terminated=_terminated(spec, last)) if last else ContainerState(),
         ready=health.is_complete(run, sandbox) if is_task else health.is_ready(container, run),
         started=health.is_started(container, run),
         restartCount=run.restarts,
@@ -95,10 +102,8 @@ def state_of(
     """Waiting, running or terminated. ``ends``: nothing is started any more."""
     if health.is_up(container, run):
         return ContainerState(running=ContainerStateRunning(startedAt=rfc3339(run.startedAt)))
-    if run.problem and not ends:
+    if run.problem and not (ends and run.ended):
         return ContainerState(waiting=_problem(container, run.problem, now))
-    if run.state == NONE and ends:
-        return ContainerState()  # it waits for nothing any more
     if run.state != EXITED or not run.ended:
         reason = "PodInitializing" if spec.initContainers else "ContainerCreating"
         return ContainerState(waiting=ContainerStateWaiting(reason=reason))
@@ -108,7 +113,7 @@ def state_of(
         streak = next_streak(run.streak, ended.startedAt, ended.finishedAt) - 1
         said = f"back-off {delay(streak):.0f}s restarting failed container={container.name} pod={pod}"
         return ContainerState(waiting=ContainerStateWaiting(reason="CrashLoopBackOff", message=said))
-    return ContainerState(terminated=_terminated(ended))
+    return ContainerState(terminated=_terminated(spec, ended))
 
 
 #: What a pull is said to be while it is waited before the next one.
@@ -125,12 +130,13 @@ def _problem(container: Container, problem: Problem, now: float) -> ContainerSta
     return ContainerStateWaiting(reason=reason, message=said)
 
 
-def _terminated(ended: Ended) -> ContainerStateTerminated:
+def _terminated(spec: PodSpec, ended: Ended) -> ContainerStateTerminated:
+    most = MESSAGES // len((*spec.containers, *spec.initContainers, *spec.ephemeralContainers))
     return ContainerStateTerminated(
         exitCode=ended.exitCode,
         signal=ended.signal or None,
         reason=ended.reason or ("Error" if ended.exitCode else "Completed"),
-        message=ended.message,
+        message=ended.message.encode()[:most].decode(errors="ignore"),
         startedAt=rfc3339(ended.startedAt),
         finishedAt=rfc3339(ended.finishedAt),
         containerID=SCHEME + ended.id if ended.id else "",

@@ -16,6 +16,7 @@ import os
 import select
 import time
 
+from minirun.container import create
 from minirun.pod import joined
 from minirun.pod.care import Care, execute
 from minirun.pod.decide import decide
@@ -64,7 +65,8 @@ class Supervisor:
     """Looks after one pod. The caller holds supervisor.lock."""
 
     def __init__(self, home: PodHome, record: PodRecord | None = None) -> None:
-        """``record`` is the pod's, for who has it at hand."""
+        """``record`` is the pod's, for who makes it: its progress is stored at the end, it is a ruin till then."""
+        self.stores = record is None
         record = record or home.record()
         self.home = home
         self.progress = home.progress()
@@ -109,7 +111,18 @@ class Supervisor:
         self._measure()
         if deeds.seen != before:
             deeds.save()
+            self._tell(before, now)
         return decide(deeds.spec, deeds.seen, now)
+
+    def _tell(self, before: Observed, now: float) -> None:
+        """Events for what has happened since the last look: ends, and whether it is waited then."""
+        from minirun.pod import events, history
+
+        record = self.deeds.record
+        pod = f"{record.name}_{record.namespace}({record.uid})"
+        happened = tuple(history.between(self.deeds.spec, before, self.deeds.seen, now, pod))
+        if happened:
+            events.note_all(self.home, *happened)
 
     def _forget_removed(self) -> None:
         """What a command had put into the pod, and somebody has removed."""
@@ -135,7 +148,8 @@ class Supervisor:
 
     def _save(self, seen: Observed) -> None:
         self.progress = replace(self.progress, seen=seen)
-        self.home.write_progress(self.progress)
+        if self.stores:
+            self.home.write_progress(self.progress)
 
     def _take(self, wishes: Wishes) -> None:
         """What users have asked for becomes a part of what is seen."""
@@ -143,12 +157,17 @@ class Supervisor:
         seen = deeds.seen
         ephemeral = self.progress.ephemeral
         if wishes.begin and seen.phase:
-            seen, ephemeral = Observed(createdAt=seen.createdAt), ()  # what the manifest says, and no more
+            # What the manifest says, and no more.
+            seen, ephemeral = Observed(createdAt=seen.createdAt, startedAt=time.time()), ()
         if wishes.deletion:
             old, new = seen.deletion, wishes.deletion
             if old and not new.force and old.at + old.grace < new.at + new.grace:
                 new = old  # a grace period can be made shorter only
             seen = replace(seen, deletion=new)
+        if wishes.data:
+            from minirun.pod import renew  # rarely needed
+
+            renew.take_up(deeds, wishes.data)
         self.progress = replace(self.progress, seen=seen, ephemeral=ephemeral)
         for one in wishes.joined:
             self.progress = joined.taken_up(self.progress, one)
@@ -182,6 +201,7 @@ class Supervisor:
         finally:
             for fd in ends:
                 os.close(fd)
+        create.reap()
         self._was_told()
 
     def _ends(self) -> tuple[dict[int, str], bool]:

@@ -2,4 +2,6 @@
 
 import os
 
+from tests.pod.conftest import pods as pods
+
 collect_ignore_glob = [] if os.environ.get("MINIRUN_BED") else ["test_*.py"]

@@ -47,6 +47,27 @@ def test_process_and_container_are_measured(minirun: Minirun) -> None:
     assert [each["role"] for each in container["processes"]] == ["client", "keeper", "program"]
 
 
+@needs("strace", "memory", "cpu", "pids")
+def test_a_pod_is_measured(minirun: Minirun) -> None:
+    """The same program, and the same calls; what stays is pause, and a monitor for each of the two."""
+    words = ("sh", "-c", "echo $0 $((40 + 2)) '$$(HOME)'; exec cat", "said")
+    done = minirun("compare", "--runs", "1", "--rung", "pod", "--json", "busybox", *words, check=True)
+    answer = json.loads(done.stdout)
+    process, inside = answer["rungs"]
+    assert inside["missing"] is None
+    assert inside["output"] == process["output"] == "said 42 $$(HOME)\n"
+    kept = sorted(each["name"] for each in inside["processes"] if each["role"] == "keeper")
+    assert kept == ["minirun:[monitor]", "minirun:[monitor]", "pause"]
+    assert [each["name"] for each in inside["processes"] if each["role"] == "program"] == ["cat"]
+    assert inside["start_ms"] > process["start_ms"] and 0 < inside["memory_kib"] < 800
+    assert inside["shares_kernel"] is True and inside["program_visible"] is True
+    assert inside["syscalls"]["program"] == process["syscalls"]["program"]
+    assert any("The pod is on it, too, and keeps" in each for each in answer["answer"])
+    silent = rungs(minirun, "compare", "--runs", "1", "--rung", "pod", "busybox", "true")["pod"]
+    assert silent["missing"] is None and silent["processes"] is None  # timed to its end
+    assert minirun("pod", "ps", "-q", check=True).stdout == ""
+
+
 def test_both_are_on_the_hosts_running_kernel(minirun: Minirun) -> None:
     """The same boot_id as the host's."""
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -178,7 +199,7 @@ def test_the_forms_of_output(minirun: Minirun, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--rung", "balloon"), "process, container"),
+        (("--rung", "balloon"), "process, container, pod"),
         (("--format", "{{.weight}}"), "there is no field"),
         (("--format", "xml"), "is not understood"),
         (("--svg", "/no/such/directory/x.svg"), "cannot write"),
@@ -196,17 +217,23 @@ def test_mistakes_are_found_before_the_work(minirun: Minirun, words: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code", "rung"),
+    [
+        (signal.SIGINT, 130, "container"),
+        (signal.SIGTERM, 143, "container"),
+        (signal.SIGHUP, 129, "container"),
+        (signal.SIGINT, 130, "pod"),
+    ],
 )
-def test_an_interrupt_leaves_nothing(minirun: Minirun, number: signal.Signals, code: int) -> None:
+def test_an_interrupt_leaves_nothing(minirun: Minirun, number: signal.Signals, code: int, rung: str) -> None:
     """In the middle of a run: its processes, its container and its mounts go."""
-    flags = ("--runs", "100", "--rung", "container")
+    flags = ("--runs", "100", "--rung", rung)
     with minirun.popen("compare", *flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         until_a_container_runs(minirun, running)
         running.send_signal(number)
         assert running.wait(timeout=20) == code
     assert not list(minirun.state.glob("compare.*"))
-    assert minirun("ps", "-aq", check=True).stdout == ""
+    assert minirun("ps", "-aq", check=True).stdout == minirun("pod", "ps", "-q", check=True).stdout == ""
 
 
 def test_a_kill_leaves_no_more_than_an_empty_directory(minirun: Minirun) -> None:

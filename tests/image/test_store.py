@@ -254,6 +254,18 @@ def test_an_image_in_use(root: str, place: Path) -> None:
     assert files(root) == []
 
 
+def test_an_image_that_a_pod_starts_its_containers_from(root: str, place: Path) -> None:
+    """Its name is needed, and stays; so is the last of an image that is called by its id."""
+    id = put(root, place, "one:1", ONE)
+    store.tag(root, "one:1", "alias:1")
+    for needed, name in ((store.resolve(root, "alias:1").names[0], "alias:1"), (id, id)):
+        with pytest.raises(Conflict) as caught:
+            rmi(root, name, force=True, needed=lambda needed=needed: {needed: "web"})
+        assert "pod web" in caught.value.why and "minirun pod rm -f web" in caught.value.remedy
+    rmi(root, "one:1", needed=lambda: {id: "web"})  # it has another name yet
+    assert store.resolve(root, "alias:1").id == id
+
+
 def test_nothing_is_collected_during_an_intake(root: str, place: Path) -> None:
     """A pipe that is still open: what is unneeded stays until the next time."""
     put(root, place, "one:1", ONE)

@@ -29,11 +29,11 @@ from minirun.cli.run import main as run_main
 from minirun.cli.settings import Settings
 from minirun.cli.start import main as start_main
 from minirun.container import start
+from minirun.container.oci import groups
 from minirun.container.options import Options, StartOptions
 from minirun.container.prepare import prepare
 from minirun.container.state import Home, Store
 from minirun.errors import MinirunError
-from minirun.isolation.cgroups.layout import layout
 from minirun.network import networks, published
 from minirun.steps import Step
 from minirun.values import Value, replace
@@ -300,8 +300,7 @@ def last_id() -> str:
 
 def cgroups_of(id: str) -> list[str]:
     """Where its cgroups would be."""
-    where = layout()
-    return [f"{tree}/minirun/{id}" for tree in {where.v2, *where.v1.values()} - {""} if id]
+    return [f"{tree}/minirun/{id}" for tree in groups.trees() if id]
 
 
 def text_of(output: int) -> str:

@@ -76,6 +76,17 @@ def test_killed_at_any_step_of_a_plain_start(store: Store, bystander: int, marks
     walk(store, replace(attempts.plain(marks), rm=True), marks, "all", ("before", "after"))
 
 
+@pytest.mark.slow
+@needs("runc")
+@pytest.mark.parametrize(("whom", "moment"), [("self", "before"), ("all", "after")])
+def test_killed_at_any_step_where_runc_makes_the_container(
+    store: Store, bystander: int, marks: Path, whom: str, moment: str
+) -> None:
+    """Of the plan in which another runtime does what init does else; with pipes, and with a terminal."""
+    options = replace(attempts.plain(marks), runtime="runc", tty=whom == "all", rm=True)
+    walk(store, options, marks, whom, (moment,))
+
+
 def walk(
     store: Store,
     options: Options,
@@ -103,8 +114,8 @@ def walk(
             ran = (marks / "ran").exists()
             (marks / "ran").unlink(missing_ok=True)
             what = f"{moment} {number} ({step.side}: {step.title})"
-            # The last step never returns, so there is no moment after it.
-            if ended.reached != (number < len(plan) or moment == "before"):
+            # The last step never returns, so there is no moment after it; but for one that calls a runtime.
+            if ended.reached != (number < len(plan) or moment == "before" or bool(options.runtime)):
                 wrong.append(f"{what}: not reached: {ended}")
             if left:
                 wrong.append(f"{what}: left {sorted(left)}; gc said {swept}; {ended}")

@@ -92,6 +92,10 @@ def test_who_shares_a_containers_network_shares_its_names(net: Minirun) -> None:
     own = net("exec", "lender", "cat", "/etc/hosts", "/etc/hostname", check=True).stdout
     text = said(net, "--network", "container:lender", "busybox", "cat", "/etc/hosts", "/etc/hostname")
     assert text == own and "10.9.9.9\tdb" in text
+    detached(net, "borrower", "--network", "container:lender")
+    assert text == said(
+        net, "--network", "container:borrower", "busybox", "cat", "/etc/hosts", "/etc/hostname"
+    )
     detached(net, "late")
     assert "late" in net("exec", "lender", "cat", "/etc/hosts", check=True).stdout
 

@@ -113,6 +113,20 @@ def test_ls(network: Network) -> None:
     assert "there is no filter 'colour'" in network("ls", "-f", "colour=red").stderr
 
 
+def test_networks_of_cni_are_listed_by_their_driver(network: Network, tmp_path: Path) -> None:
+    """By the names that --network takes; a broken file is told of, and hides nothing."""
+    plugin = {"type": "bridge", "bridge": "cni7"}
+    whole = {"cniVersion": "1.0.0", "name": "pods", "plugins": [plugin]}
+    (tmp_path / "10-pods.conflist").write_text(json.dumps(whole))
+    (tmp_path / "20-bad.conflist").write_text("{")
+    there = {"NETCONFPATH": str(tmp_path)}
+    assert "cni:" not in network("ls", check=True, env=there).stdout
+    done = network("ls", "-f", "driver=cni", check=True, env=there)
+    assert [line.split()[:3] for line in done.stdout.splitlines()[1:]] == [["cni:pods", "cni", "cni7"]]
+    assert "20-bad.conflist" in done.stderr
+    assert network("ls", "-q", "-f", "driver=cni", check=True, env=there).stdout == "cni:pods\n"
+
+
 def test_the_default_network_can_be_made_to_measure(network: Network) -> None:
     network("create", "--subnet", "10.1.0.0/24", "--no-ipv6", "minirun", check=True)
     assert interfaces() == ["minirun0"]

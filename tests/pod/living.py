@@ -121,9 +121,13 @@ class Living:
 
     @property
     def events(self) -> list[str]:
-        """What has happened to it, a line each: Reason, message."""
-        lines = Path(self.home.data, "events.log").read_text().splitlines()
-        return [f"{each['reason']}: {each['message']}" for each in map(json.loads, lines)]
+        """What has happened to it, a line each: ``Reason: message [container]``."""
+        found = []
+        for line in Path(self.home.data, "events.log").read_text().splitlines():
+            each = json.loads(line)
+            whose = f" [{each['container']}]" if each.get("container") else ""
+            found.append(f"{each['reason']}: {each['message']}{whose}")
+        return found
 
     # --- its containers -----------------------------------------------------
 

@@ -81,6 +81,42 @@ def test_groups_are_the_pods_and_with_merge_the_images(
     assert living.log() == [ids]
 
 
+def test_owners_of_the_hosts_files_are_seen_through_the_pods_map(pods: Pods, tmp_path: Path) -> None:
+    """hostUsers: false: a directory and a file of the host, part of a claim, each as it is on the disk."""
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "file").touch()
+    os.chown(host / "file", 1000, 2000)
+    volumes = [
+        {"name": "tree", "hostPath": {"path": str(host)}},
+        {"name": "file", "hostPath": {"path": str(host / "file"), "type": "File"}},
+        {"name": "claim", "persistentVolumeClaim": {"claimName": "of-users"}},
+    ]
+    mounts = [
+        {"name": "tree", "mountPath": "/tree"},
+        {"name": "file", "mountPath": "/file", "readOnly": True},
+        {"name": "claim", "mountPath": "/part", "subPath": "part"},
+    ]
+    script = (
+        "touch /tree/new /part/new; stat -c %u:%g /tree /tree/file /file /part/new; touch /file || echo ro"
+    )
+    manifest = pod(
+        "users",
+        app(script, volumeMounts=mounts),
+        volumes=volumes,
+        hostUsers=False,
+        restartPolicy="Never",
+    )
+    living = pods.create(manifest)
+    until("it has ended", lambda: living.is_over)
+    said = [line for line in living.log() if not line.startswith("touch: ")]
+    assert said == ["0:0", "1000:2000", "1000:2000", "0:0", "ro"]
+    made = os.stat(host / "new")
+    assert (made.st_uid, made.st_gid) == (0, 0)
+    pods.minirun("pod", "rm", "users", check=True)
+    pods.minirun("volume", "rm", "of-users", check=True)
+
+
 def attach(minirun: Minirun, name: str, text: str) -> subprocess.Popen[str]:
     """``pod attach`` with ``text`` to say."""
     client: subprocess.Popen[str] = minirun.popen(

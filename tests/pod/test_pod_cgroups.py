@@ -1,4 +1,7 @@
-"""What a pod's containers may use and may do, as the kernel has it: cgroups, scores, users, capabilities."""
+"""What a pod's containers may use and may do, as the kernel has it: cgroups, scores, users, capabilities.
+
+Those marked ``bed`` look at what another kernel, or another version of cgroups, may do in its own way.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from minirun.pod import node
 from tests.needs import needs
 from tests.pod.living import Living, Pods, app, inode, pod, proc_status, until
 
-pytestmark = [needs("root", "overlay", "memory", "cpu", "pids"), pytest.mark.bed]
+pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
 MEBI = 1 << 20
 
@@ -63,6 +66,7 @@ def own(made: Living, name: str) -> str:
     return f"{made.home.record().cgroup}/{made.container(name).id}"
 
 
+@pytest.mark.bed
 def test_guaranteed(pods: Pods) -> None:
     """Directly below kubepods; limits for each container, and their sum for the pod."""
     made = pods.create(
@@ -87,6 +91,7 @@ def test_guaranteed(pods: Pods) -> None:
         assert Path(group("memory", own(made, "app")), "memory.oom.group").read_text() == "1\n"
 
 
+@pytest.mark.bed
 def test_burstable(pods: Pods) -> None:
     """Requests are shares; no limit for the pod while one container has none; the class has the sum."""
     one = pods.create(
@@ -110,6 +115,7 @@ def test_burstable(pods: Pods) -> None:
     assert weight("/minirun/kubepods/burstable") == shares(307)
 
 
+@pytest.mark.bed
 def test_best_effort(pods: Pods) -> None:
     """The least share of the CPU, and the first to be killed."""
     made = pods.create(pod("poor", app()))
@@ -141,6 +147,7 @@ def in_its_group(made: Living, name: str) -> bool:
     )
 
 
+@pytest.mark.bed
 def test_the_limit_of_memory_kills(pods: Pods) -> None:
     """OOMKilled, 137; the neighbour lives."""
     made = pods.create(
@@ -191,19 +198,23 @@ def test_no_root_is_kept(pods: Pods) -> None:
     assert waiting and "root" in waiting.message
 
 
+@pytest.mark.bed
 def test_privileges(pods: Pods) -> None:
     """Read-only root, capabilities added and dropped, no_new_privs, seccomp: in /proc of the process."""
     strict = {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+        "capabilities": {"drop": ["ALL", "SYS_TIME"], "add": ["NET_BIND_SERVICE", "CAP_SYS_TIME"]},
     }
     made = pods.create(
         pod(
             "strict",
             app(securityContext=strict),
             app(name="usual"),
-            app(name="mighty", securityContext={"privileged": True}),
+            app(
+                name="mighty",
+                securityContext={"privileged": True, "capabilities": {"drop": ["ALL"]}},
+            ),
         )
     )
     pid = made.pid()
@@ -215,10 +226,11 @@ def test_privileges(pods: Pods) -> None:
     assert bin(int(proc_status(usual, "CapBnd"), 16)).count("1") == 14
     assert (proc_status(pid, "Seccomp"), proc_status(usual, "Seccomp")) == ("2", "2")
     mighty = made.pid("mighty")
-    assert proc_status(mighty, "Seccomp") == "0"
+    assert (proc_status(mighty, "Seccomp"), proc_status(mighty, "NoNewPrivs")) == ("0", "0")
     assert int(proc_status(mighty, "CapEff"), 16) >> 21 & 1  # SYS_ADMIN
 
 
+@pytest.mark.bed
 def test_sysctls_and_profiles(pods: Pods) -> None:
     """A sysctl of the pod's network; a container without seccomp, beside one with it."""
     made = pods.create(
@@ -233,6 +245,7 @@ def test_sysctls_and_profiles(pods: Pods) -> None:
     assert (proc_status(made.pid(), "Seccomp"), proc_status(made.pid("open"), "Seccomp")) == ("2", "0")
 
 
+@pytest.mark.bed
 def test_pause_itself(pods: Pods) -> None:
     """Nobody's, without a capability, in a root that is read-only, in a group of the pod's."""
     made = pods.create(pod("asleep", app(**resources(cpu="250m", memory="32Mi"))))

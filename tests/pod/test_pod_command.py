@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from minirun.pod import supervise
 from tests.conftest import Minirun
 from tests.needs import needs
 from tests.pod.living import FOREVER, Pods, app, data, pod, traces, until
@@ -141,11 +142,11 @@ def test_a_name_that_is_taken(pods: Pods) -> None:
 def test_an_image_that_is_not_here(pods: Pods) -> None:
     """The pod is there and waits, as it does for a kubelet; ps and wait say for what."""
     pods.create(pod("lost", {"name": "app", "image": "nosuch:1"}))
-    assert line_of(pods.minirun, "lost")[1:3] == ["0/1", "ErrImageNeverPull"]
+    assert line_of(pods.minirun, "lost")[1:3] == ["0/1", "ErrImagePull"]
     late = pods.minirun("pod", "wait", "lost", "--for=condition=Ready", "--timeout", "0")
-    assert late.returncode == 125 and "ErrImageNeverPull" in late.stderr
+    assert late.returncode == 125 and "ErrImagePull" in late.stderr
     unwritten = pods.minirun("pod", "logs", "lost")
-    assert unwritten.returncode == 125 and "ErrImageNeverPull" in unwritten.stderr
+    assert unwritten.returncode == 125 and "ErrImagePull" in unwritten.stderr
 
 
 def test_a_port_in_use(pods: Pods) -> None:
@@ -209,6 +210,19 @@ def test_a_crash_is_counted(pods: Pods) -> None:
     assert status["lastState"]["terminated"]["exitCode"] == 3
 
 
+def _children(parent: int) -> list[str]:
+    """The children of a process, also those that have ended and that it has not waited for."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[1:2] == [str(parent)]:
+            found.append(stat.parent.name)
+    return found
+
+
 def test_the_log_of_the_run_before(pods: Pods) -> None:
     """--previous is refused before there is one."""
     script = "echo run $(hostname); trap 'exit 1' TERM; while :; do sleep 1000 & wait; done"
@@ -224,10 +238,11 @@ def test_the_log_of_the_run_before(pods: Pods) -> None:
 def test_several_pods_in_a_file(pods: Pods) -> None:
     """One that cannot be made is named, and costs none of the others."""
     taken = [{"containerPort": 80, "hostPort": PORT}]
-    done = pods.command(pod("a", app(ports=taken)), pod("b", app(ports=taken)), pod("c", app()))
+    made = pod("a", app(ports=taken)), pod("b", app(ports=taken)), pod("d", app(ports=taken)), pod("c", app())
+    done = pods.command(*made)
     assert done.returncode == 125
     assert done.stdout.splitlines() == ["pod/a created", "pod/c created"]
-    assert "pod b" in done.stderr
+    assert "pod b" in done.stderr and "pod d" in done.stderr
     assert [line.split()[0] for line in pods.minirun("pod", "ps").stdout.splitlines()[1:]] == ["a", "c"]
 
 
@@ -340,7 +355,7 @@ def test_all_of_them(pods: Pods) -> None:
     for name in ("a", "b"):
         pods.create(pod(name, app()))
     pods.create(pod("task", app("true"), restartPolicy="Never"), words=("--wait",))
-    # Whoever has looked after it may be about to leave still.
+    # --wait ends as soon as it is ready: it may run still.
     until("the task goes", lambda: minirun("pod", "prune", "-f", check=True).stdout == "task\n")
     assert minirun("pod", "stop", "-a", check=True).stdout.split() == ["a", "b"]
     assert minirun("pod", "start", "--all", check=True).stdout.split() == ["a", "b"]
@@ -349,6 +364,17 @@ def test_all_of_them(pods: Pods) -> None:
     assert minirun("pod", "prune", "-f", check=True).stdout.split() == ["a", "b"]
     assert minirun("pod", "rm", "-a", check=True).stdout == ""
     assert files_of(pods) == set()
+
+
+def test_prune_brings_to_its_end_what_has_ended(pods: Pods) -> None:
+    """A pod whose last program is gone, and of which nobody has taken notice yet."""
+    made = pods.create(pod("task", app(), restartPolicy="Never"))
+    running = made.container().running()
+    assert running
+    os.kill(running.monitor, signal.SIGKILL)  # it would have told
+    os.kill(made.pid(), signal.SIGKILL)
+    until("its program is gone", lambda: made.phase == "Failed")
+    assert pods.minirun("pod", "prune", "-f", check=True).stdout == "task\n"
 
 
 def test_stop_gives_time_and_no_more(pods: Pods) -> None:
@@ -406,6 +432,7 @@ def test_wait(pods: Pods) -> None:
         "jsonpath={.status",
         "soon",
         "jsonpath=x",
+        "jsonpath={.status.containerStatuses[?(@.ready)].name}=a",
     ):
         refused = pods.minirun("pod", "wait", "w", f"--for={goal}")
         assert refused.returncode == 125 and "is not understood" in refused.stderr, goal
@@ -435,12 +462,13 @@ def test_events_are_followed(pods: Pods) -> None:
         made("rm")
         rest = [json.loads(line)["reason"] for line in following.stdout]
         following.wait(30)
-    assert rest[0] == "Started" and "Killing" in rest and following.returncode == 0
+    assert rest[:3] == ["Pulled", "Created", "Started"] and "Killing" in rest and following.returncode == 0
 
 
 def test_a_pod_whose_supervisor_was_killed(pods: Pods) -> None:
     """Any pod command gives it another one."""
-    made = pods.create(pod("s", app(readinessProbe={"exec": {"command": ["true"]}})), words=("--wait",))
+    probe = {"exec": {"command": ["true"]}, "periodSeconds": 3600}
+    made = pods.create(pod("s", app(readinessProbe=probe)), words=("--wait",))
     until("it is looked after", lambda: len(made.supervisors()) == 1)
     (pid,) = made.supervisors()
     pods.minirun("pod", "ps", check=True)
@@ -449,6 +477,14 @@ def test_a_pod_whose_supervisor_was_killed(pods: Pods) -> None:
     until("it is dead", lambda: made.supervisors() == [])
     pods.minirun("pod", "ps", check=True)
     until("it is looked after", lambda: len(made.supervisors()) == 1)
+    # What it restarts is its child; it takes leave of those that have ended.
+    (pid,) = made.supervisors()
+    os.kill(made.pid(), signal.SIGKILL)
+    until("it was restarted", lambda: made.of().restartCount == 1 and made.of().ready)
+    os.kill(made.pid(), signal.SIGKILL)
+    until("it backs off", lambda: made.waits() == "CrashLoopBackOff")
+    until("its dead are buried", lambda: supervise.poke(made.home) and not _children(pid))
+    assert made.supervisors() == [pid]
 
 
 @pytest.mark.parametrize(
@@ -464,6 +500,8 @@ def test_a_pod_whose_supervisor_was_killed(pods: Pods) -> None:
         (("ps", "-f", "x=y"), "there is no filter 'x'"),
         (("logs", "web", "--nonsense"), "no such option"),
         (("nonsense",), "no such command"),
+        (("describe", "web"), "try: inspect;"),
+        ((), "missing command"),
     ],
 )
 def test_mistakes_of_the_command_line(minirun: Minirun, words: tuple[str, ...], said: str) -> None:

@@ -343,6 +343,7 @@ def test_words_of_the_command(box: Living, tmp_path: Path) -> None:
         (("box:/nope", str(tmp_path)), "ENOENT"),
         (("nopod:/a", str(tmp_path)), "no such pod: nopod"),
         (("-c", "nope", "box:/etc", str(tmp_path)), "has no container nope"),
+        (("box:/etc", "-"), "a tar archive on standard input or output is not supported"),
     ):
         refused = minirun("pod", "cp", *words)
         assert refused.returncode == 125 and why in refused.stderr, refused.stderr

@@ -53,7 +53,7 @@ def test_an_app_is_restarted_where_it_was(pods: Pods) -> None:
     crashed(made)
     assert [inode(made.pid(), kind) for kind in ("net", "ipc", "uts")] == spaces
     assert (made.address, made.pid("bystander")) == (address, other)
-    assert made.exec("cat", "/kept/runs") == "run\nrun\n"
+    until("its program writes again", lambda: made.exec("cat", "/kept/runs") == "run\nrun\n")
     status = made.of()
     assert status.restartCount == 1 and status.state.running
     last = status.lastState.terminated

@@ -6,12 +6,16 @@ import json
 import os
 import pty
 import select
+import subprocess
 import time
+from typing import Any
 
 import pytest
 
+from minirun.pod import join, member, node
+from minirun.pod.manifest.types import Container
 from tests.needs import needs
-from tests.pod.living import FOREVER, Living, Pods, app, inode, pod, server, until
+from tests.pod.living import FOREVER, PATIENCE, Living, Pods, app, inode, pod, server, until
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
@@ -123,6 +127,35 @@ def test_a_name_is_used_once(web: Living) -> None:
     refused = web.minirun("pod", "debug", "web", "-c", "dbg", "--", "true")
     assert refused.returncode == 125 and "has a container 'dbg' already" in refused.stderr
     assert web.pid("dbg") == pid
+
+
+def test_of_several_at_once_one_gets_the_name(web: Living) -> None:
+    """And runs; the others end nothing of it, and leave nothing."""
+    words = ("pod", "debug", "web", "-c", "dbg", "--", "sleep", "1000")
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    racing = [web.minirun.popen(*words, **pipes) for _ in range(4)]
+    said = [each.communicate(timeout=PATIENCE)[1] for each in racing]
+    codes = [each.returncode for each in racing]
+    assert sorted(codes) == [0, 125, 125, 125], said
+    lost = [text for code, text in zip(codes, said, strict=True) if code]
+    assert all("has a container" in text and "dbg" in text and "already" in text for text in lost), lost
+    assert web.pid("dbg")
+    names = [web.home.store.container(id).record().name for id in web.home.store.ids()]
+    assert names.count("web_dbg") == 1
+
+
+def test_one_that_is_being_made_is_left_alone(web: Living) -> None:
+    """Its command is at work: it has the name, though the pod does not know of it yet."""
+    host = join.host(web.home)
+    container = Container(name="dbg", image="busybox", command=("sleep", "1000"))
+    context = node.context_of(host.record)
+    wish = member.Member(record=host.record, container=container, sandbox=host.sandbox, context=context)
+    with member.prepared(web.home, wish) as made:
+        refused = web.minirun("pod", "debug", "web", "-c", "dbg", "--", "true")
+        assert refused.returncode == 125 and "has a container dbg already" in refused.stderr
+        assert os.path.isdir(made.home.data)
+        made.clear()
+    assert debug(web, "-c", "dbg", "--", "echo", "free") == "free\n"
 
 
 def test_a_target_has_to_run(pods: Pods) -> None:

@@ -125,6 +125,43 @@ def test_what_no_manifest_can_say_is_noted(pods: Pods) -> None:
     assert found.spec.hostNetwork and found.spec.hostPID and not found.spec.hostIPC
 
 
+def test_names_and_servers_have_words(pods: Pods) -> None:
+    """--add-host, --dns and its like, --shm-size; the rest of the network is noted."""
+    pods.minirun(
+        *("run", "-d", "--name", "named", "--add-host", "db:192.0.2.7", "--add-host", "cache:192.0.2.7"),
+        *("--dns", "192.0.2.53", "--dns-search", "a.example", "--dns-option", "ndots:3", "--shm-size", "8m"),
+        *("--network-alias", "other", "--mac-address", "02:00:00:00:00:09", "--tmpfs", "/t:mode=700,size=1m"),
+        *("-m", "64m", "--memory-swap", "100m", "busybox", "sh", "-c", FOREVER),
+        check=True,
+    )
+    text, found, notes = generated(pods, "named")
+    spec = found.spec
+    assert [(each.ip, each.hostnames) for each in spec.hostAliases] == [("192.0.2.7", ("db", "cache"))]
+    assert spec.dnsPolicy == "None" and spec.dnsConfig and spec.dnsConfig.searches == ("a.example",)
+    said = [line.partition("a manifest has no word for ")[2] for line in notes.splitlines()]
+    mount = "the option mode=700 of the mount at /t"
+    assert said == ["--memory-swap", "--network-alias", "--mac-address", mount]
+    pods.minirun("rm", "-f", "named", check=True)
+    made = again(pods, text, "named-pod")
+    shown = made.exec("sh", "-c", "cat /etc/hosts /etc/resolv.conf; df -m /dev/shm", container="named")
+    assert "192.0.2.7\tdb\tcache" in shown
+    assert "nameserver 192.0.2.53\nsearch a.example\noptions ndots:3\n" in shown
+    assert shown.splitlines()[-1].split()[1] == "8"
+
+
+def test_what_a_container_of_a_pod_cannot_say_is_noted(pods: Pods) -> None:
+    """Of one that has joined it: the pod's words are for all."""
+    pods.create(pod("web", app(FOREVER)))
+    pods.minirun(
+        *("run", "-d", "--pod", "web", "--name", "extra", "--stop-signal", "INT", "--group-add", "77"),
+        *("-l", "own=1", "busybox", "sh", "-c", FOREVER),
+        check=True,
+    )
+    _, _, notes = generated(pods, "web")
+    flags = [line.partition("has no word for ")[2].split()[0] for line in notes.splitlines()]
+    assert flags == ["--stop-signal", "--group-add", "--label"], notes
+
+
 def test_what_is_not_there(pods: Pods) -> None:
     """In three lines."""
     refused = pods.minirun("pod", "generate", "nope")

@@ -117,6 +117,9 @@ def test_a_created_one_waits_for_start(web: Living) -> None:
     assert web.run("later").state == "running"
     web("stop")
     assert web.run("later").state == "exited"
+    # One of the manifest's would run beside the pod, and nobody would end it.
+    refused = web.minirun("start", "web_app")
+    assert refused.returncode == 125 and "it is a part of pod web" in refused.stderr
 
 
 def test_it_outlives_the_containers_but_not_the_sandbox(web: Living) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,9 @@ def test_sandbox_then_init_containers_then_sidecars_then_apps(pods: Pods) -> Non
     order = made.exec("cat", "/shared/order").split("\n")[:-1]
     assert order[:4] == ["first", "first done", "sidecar", "second"]
     assert sorted(order[4:]) == ["app", "web"]
-    starts = [each.partition(" ")[2] for each in made.events if each.startswith("Started")]
-    assert starts == [f"container {name}" for name in ("first", "sidecar", "second", "app", "web")]
+    starts = [each.partition(" [")[0] for each in made.events if each.startswith("Started")]
+    order = ["first", "sidecar", "second", "app", "web"]
+    assert starts == [f"Started: Started container {name}" for name in order]
     assert made.events[0].startswith("SandboxCreated")
     assert made.ended("first").exitCode == 0 and made.state("sidecar").running
     assert made.condition("Initialized") == "True"
@@ -116,6 +118,7 @@ def test_the_host_namespaces(pods: Pods) -> None:
 @needs("userns")
 def test_a_user_namespace(pods: Pods) -> None:
     """hostUsers: false: one namespace for the pod, 65536 ids above 65535, and its volumes are its root's."""
+    shutil.rmtree(f"{pods.store.root}/pause", ignore_errors=True)  # the first of a store
     made = pods.create(
         pod(
             "mapped",
@@ -133,6 +136,31 @@ def test_a_user_namespace(pods: Pods) -> None:
     owners = made.exec("sh", "-c", "touch /v/mine /m/mine && stat -c %u /v /v/mine /m /m/mine")
     assert owners.split() == ["0"] * 4
     assert os.stat(f"{made.home.data}/volumes/v/mine").st_uid == int(first)
+    assert os.readlink(f"{pods.store.root}/ids/{first}") == made.home.uid
+
+
+@needs("userns")
+def test_the_ids_are_the_pods_and_not_its_sandboxs(pods: Pods) -> None:
+    """A sandbox that is made anew has the same ones, though lower ones are free by then: owners stay."""
+    lower = pods.create(pod("lower", app(), hostUsers=False))
+    made = pods.create(
+        pod(
+            "mapped",
+            app(volumeMounts=[{"name": "v", "mountPath": "/v"}]),
+            hostUsers=False,
+            volumes=[{"name": "v", "emptyDir": {}}],
+        )
+    )
+    made.exec("touch", "/v/mine")
+    map_before = Path(f"/proc/{made.pid()}/uid_map").read_text()
+    lower("rm", "-f")
+    sandbox = made.sandbox.id
+    os.kill(made.pause, 9)
+    until("it runs anew", lambda: made.sandbox.id != sandbox and made.of().ready)
+    assert Path(f"/proc/{made.pid()}/uid_map").read_text() == map_before
+    assert made.exec("stat", "-c", "%u", "/v/mine").strip() == "0"
+    pods.minirun("gc", check=True)
+    assert os.listdir(f"{pods.store.root}/ids") == [map_before.split()[1]]
 
 
 def test_a_task_succeeds_and_stays(pods: Pods) -> None:
@@ -227,13 +255,20 @@ def test_data_as_variables_and_files(pods: Pods) -> None:
 
 
 def test_what_is_missing_keeps_a_container_waiting(pods: Pods) -> None:
-    """CreateContainerConfigError and ErrImageNeverPull are waiting reasons; the other container runs."""
+    """CreateContainerConfigError and ErrImagePull are waiting reasons; the other container runs."""
     missing = {"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}
     made = pods.create(
-        pod("poor", app(), app(name="blind", env=[missing]), {"name": "ghost", "image": "no-such-image"})
+        pod(
+            "poor",
+            app(),
+            app(name="blind", env=[missing]),
+            {"name": "ghost", "image": "no-such-image"},
+            {"name": "odd", "image": "Busy_Box::x"},
+        )
     )
     assert made.waits("blind") == "CreateContainerConfigError"
-    assert made.waits("ghost") == "ErrImageNeverPull"
+    assert made.waits("ghost") == "ErrImagePull"
+    assert made.waits("odd") == "InvalidImageName"
     assert made.state("app").running
     assert made.phase == "Pending"
     assert made.decision.look_again_at  # it is tried again
@@ -276,7 +311,7 @@ def test_last_words(pods: Pods) -> None:
     until("it is over", lambda: made.is_over)
     assert made.phase == "Failed"
     said = {name: made.ended(name).message for name in ("app", "path", "log", "file")}
-    assert said == {"app": "farewell", "path": "adieu", "log": "one\ntwo", "file": ""}
+    assert said == {"app": "farewell", "path": "adieu", "log": "one\ntwo\n", "file": ""}
 
 
 def test_two_pods_have_two_networks_and_one_name_each(pods: Pods) -> None:

@@ -1,54 +1,110 @@
-"""The patterns that pods are for, as manifests that run: sidecar, ambassador, adapter, init."""
+"""The patterns that pods are for: the examples of tutorials/13-patterns, and what their README shows."""
 
 from __future__ import annotations
 
+import os
+import signal
+import urllib.error
+import urllib.request
 from pathlib import Path
 
+import pytest
+
+from tests import console
 from tests.needs import needs
-from tests.pod.living import Living, Pods, fetch, printed, until
+from tests.pod.living import PATIENCE, Living, Pods, fetch, inode, printed, until
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
-MANIFESTS = Path(__file__).parent / "manifests" / "patterns"
+EXAMPLES = Path(__file__).resolve().parents[2] / "tutorials" / "13-patterns"
+README = (EXAMPLES / "README.md").read_text()
 
 
 def made_of(pods: Pods, name: str) -> Living:
     """The pod of a manifest's own name."""
-    pods.minirun("pod", "create", str(MANIFESTS / f"{name}.yaml"), check=True)
+    pods.minirun("pod", "create", str(EXAMPLES / f"{name}.yaml"), check=True)
     return pods.find(name)
 
 
+@pytest.mark.parametrize("heading", ["Sidecar", "Ambassador", "Adapter", "Init", "One pod three times"])
+def test_what_the_readme_shows(pods: Pods, heading: str) -> None:
+    """Every command of the text, in its order, prints what stands below it."""
+    shell = console.Shell(pods.minirun, EXAMPLES)
+    try:
+        shell.follow(console.section(README, heading), PATIENCE)
+    finally:
+        shell.close()
+
+
+def test_nothing_of_the_readme_is_left_out() -> None:
+    """Each section with commands is followed above; no block is of a kind that nobody runs."""
+    headings = [line.removeprefix("## ") for line in README.splitlines() if line.startswith("## ")]
+    assert headings == ["Sidecar", "Ambassador", "Adapter", "Init", "One pod three times"]
+    fences = [line for line in README.splitlines() if line.startswith("```")]
+    assert set(fences[::2]) == {"```console"} and set(fences[1::2]) == {"```"}
+    assert console.blocks(README.split("\n## ")[0]) == []
+
+
 def test_sidecar(pods: Pods) -> None:
-    """A log shipper on a shared volume: it has the first line, the lines after a crash, and the last."""
+    """It has the first line, the lines after a crash of its own, and the last; they share a volume alone."""
     made = made_of(pods, "sidecar")
-    shipper = made.container("shipper")
-    until("it ships", lambda: printed(shipper) == ["shipped: started"])
-    before = made.pid("shipper")
-    pods.minirun("kill", made.container("app").id, check=True)
-    until("the app is there again", lambda: made.of("app").restartCount == 1 and made.pid("app") > 0)
-    until("it ships on", lambda: printed(shipper) == ["shipped: started"] * 2)
-    assert made.pid("shipper") == before
+    until("it ships", lambda: printed(made.container("shipper")) == ["sidecar: open"])
+    starts = [each.partition(" [")[2] for each in made.events if each.startswith("Started")]
+    assert starts == ["shipper]", "shop]"]
+    assert inode(made.pid("shop"), "mnt") != inode(made.pid("shipper"), "mnt")
+    shop = made.pid("shop")
+    pods.minirun("kill", made.container("shipper").id, check=True)
+    until("the shipper is there again", lambda: made.of("shipper").restartCount == 1)
+    until("it begins at the beginning", lambda: printed(made.container("shipper")) == ["sidecar: open"])
+    assert made.pid("shop") == shop
     made("stop")
-    assert printed(shipper)[-1] == "shipped: stopped"
+    assert printed(made.container("shipper")) == ["sidecar: open", "sidecar: closed"]
 
 
 def test_ambassador(pods: Pods) -> None:
-    """The app speaks to localhost, and has its answer from another pod."""
+    """What the shop has asked localhost for came from another pod; nobody but the proxy knows which."""
     made = made_of(pods, "ambassador")
-    until("it is answered", lambda: made.log("app") == ["from afar"])
-    assert pods.find("backend").address != made.address
+    stock = pods.find("stock")
+    until("it is answered", lambda: made.log("shop") == ["7 apples"])
+    assert stock.address != made.address
+    assert inode(made.pid("shop"), "net") == inode(made.pid("proxy"), "net") != inode(stock.pause, "net")
+    assert "STOCK" in Path(f"/proc/{made.pid('proxy')}/environ").read_text()
+    assert "STOCK" not in Path(f"/proc/{made.pid('shop')}/environ").read_text()
+    # Another answer of the other side's, and of nobody on the way.
+    stock.exec("sh", "-c", "echo 6 apples >/www/apples", container="server")
+    asked = made.exec("wget", "-qO-", "http://localhost:8000/apples", container="shop")
+    assert asked == "6 apples\n"
 
 
 def test_adapter(pods: Pods) -> None:
-    """The app's own numbers, as everybody's metrics, at the pod's address."""
+    """The numbers of now at the pod's address; 503, and not ready, when the shop does not tell them."""
     made = made_of(pods, "adapter")
     until("it is ready", lambda: made.condition("Ready") == "True")
-    metrics = fetch(f"http://{made.address}:9100/cgi-bin/metrics")
-    assert metrics.splitlines() == ["app_requests_total 7", "app_errors_total 1"]
+    metrics = f"http://{made.address}:9100/metrics"
+    assert metrics_of(metrics) == {"shop_orders_total": 0, "shop_apples_total": 0}
+    for order in ("apple", "pear", "apple"):
+        assert fetch(f"http://{made.address}:8080/cgi-bin/order?{order}") == "thank you"
+    assert metrics_of(metrics) == {"shop_orders_total": 3, "shop_apples_total": 2}
+    assert fetch(f"http://{made.address}:9100/other") == ""
+    os.kill(made.pid("shop"), signal.SIGSTOP)
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(metrics, timeout=10)
+    until("the pod is not ready", lambda: made.condition("Ready") == "False")
+    os.kill(made.pid("shop"), signal.SIGCONT)
+    until("it is ready again", lambda: made.condition("Ready") == "True")
+
+
+def metrics_of(url: str) -> dict[str, int]:
+    """The counters in Prometheus' text; each has its type on the line before it."""
+    lines = fetch(url).splitlines()
+    found = {name: int(value) for name, value in (line.split() for line in lines[1::2])}
+    assert lines[::2] == [f"# TYPE {name} counter" for name in found]
+    return found
 
 
 def test_init(pods: Pods) -> None:
-    """What an init container has prepared, a server without any right may read."""
+    """What an init container has prepared, a server without any right may read, and it alone."""
     made = made_of(pods, "init")
-    until("it answers", lambda: fetch(f"http://{made.address}:8080/") == "prepared for init")
+    until("it answers", lambda: fetch(f"http://{made.address}:8080/") == "<h1>The shop in the pod init</h1>")
     assert made.ended("prepare").exitCode == 0
+    assert made.exec("stat", "-c", "%u:%g %a", "/site/index.html", container="shop") == "0:1000 640\n"

@@ -49,12 +49,12 @@ def test_readiness_over_the_network(pods: Pods) -> None:
     until("two are ready", lambda: made.of("app").ready and made.of("socket").ready)
     until("the others were asked", lambda: {"missing", "closed"} <= asked(made.events))
     assert not made.of("closed").ready and not made.of("missing").ready
-    assert any("404" in line for line in made.events if "container missing" in line)
+    assert any("404" in line for line in made.events if "[missing]" in line)
 
 
 def asked(events: list[str]) -> set[str]:
     """The containers of which a probe has failed."""
-    return {line.split()[2].rstrip(":") for line in events if line.startswith("Unhealthy: container ")}
+    return {line.rpartition(" [")[2].rstrip("]") for line in events if line.startswith("Unhealthy: ")}
 
 
 def test_liveness_restarts(pods: Pods) -> None:
@@ -70,7 +70,7 @@ def test_liveness_restarts(pods: Pods) -> None:
     assert ended and ended.stopped == "LivenessProbe"
     assert made.pause == sandbox and made.of("other").restartCount == 0
     until("it runs", lambda: made.phase == "Running")
-    assert any("failed liveness probe" in line or "Killing" in line for line in made.events)
+    assert "Killing: Container app failed liveness probe, will be restarted [app]" in made.events
 
 
 def test_startup_holds_the_others_back(pods: Pods) -> None:
@@ -82,7 +82,8 @@ def test_startup_holds_the_others_back(pods: Pods) -> None:
         livenessProbe=by_file("/tmp/alive"),
     )
     made = pods.create(pod("slow", app(), initContainers=[sidecar]))
-    until("it was asked twice", lambda: len([line for line in made.events if "startup probe" in line]) >= 2)
+    failed = "Startup probe failed"
+    until("it was asked twice", lambda: len([line for line in made.events if failed in line]) >= 2)
     assert made.phase == "Pending" and made.run("app").state == "none"
     assert made.of("sidecar").restartCount == 0 and made.of("sidecar").started is False
     made.exec("touch", "/tmp/started", "/tmp/alive", container="sidecar")

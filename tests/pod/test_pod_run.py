@@ -33,7 +33,7 @@ def web(loaded_minirun: Minirun) -> Iterator[Living]:
         "web",
         app(
             "echo one; echo two; echo err >&2; echo three; " + FOREVER,
-            ports=[{"containerPort": 80, "hostPort": PORT}],
+            ports=[{"name": "http", "containerPort": 80, "hostPort": PORT}],
             resources={"limits": {"memory": "64Mi"}},
         ),
         app("while read line; do echo got $line; done; exit 5", "reader", stdin=True),
@@ -148,6 +148,7 @@ def test_logs(web: Living) -> None:
     last = run(web, "logs", "--tail", "1", "-c", "app")
     assert (last.stdout + last.stderr) in ("three\n", "err\n")  # two pipes: either may be read first
     assert run(web, "logs", "--since", "1s", "--tail=0", "-c", "app").stdout == ""
+    assert run(web, "logs", "--tail=-1", "-c", "app").stdout == done.stdout  # all of them, for kubectl
     assert run(web, "logs", "-c", "prep").stdout == "prepared\n"
     stamped = run(web, "logs", "-t", "--prefix", "-c", "app").stdout.splitlines()
     assert re.fullmatch(r"\[pod/web/app\] \d{4}-\d\d-\d\dT[\d:.]+Z two", stamped[1])
@@ -181,6 +182,11 @@ def test_logs_are_followed(loaded_minirun: Minirun) -> None:
     )
     try:
         words = ("pod", "logs", "-f", "two", "--all-containers", "--prefix")
+        # A second reader, who leaves after a line.
+        leaver = loaded_minirun.popen(*words, stdout=-1, stderr=-1, text=True)
+        assert leaver.stdout and leaver.stdout.readline()
+        leaver.stdout.readline()
+        leaver.stdout.close()
         with loaded_minirun.popen(*words, stdout=-1, text=True) as client:
             assert client.stdout
             first = {client.stdout.readline() for _ in range(2)}
@@ -190,6 +196,8 @@ def test_logs_are_followed(loaded_minirun: Minirun) -> None:
             rest = client.stdout.read()
         assert sorted(rest.splitlines()) == ["[pod/two/a] a end", "[pod/two/b] b end"]
         assert client.returncode == 0
+        leaver.stdout = None
+        assert leaver.communicate(timeout=30)[1] == "" and leaver.returncode == 141
     finally:
         made("rm", "-f")
 
@@ -324,6 +332,10 @@ def test_inspect_is_a_manifest(web: Living) -> None:
     assert again.stderr.splitlines()[-3] == "minirun: there is a pod web already"
     assert run(web, "inspect", "--format", "{{.spec.containers}}").returncode == 0
     assert run(web, "inspect", "--format", "{{.nosuch}}").returncode == 125
+    assert run(web, "inspect", "-o", "jsonpath={.status.podIPs[0].ip}").stdout == f"{web.address}\n"
+    assert run(web, "inspect", "-o", "{.status.containerStatuses[0].ready}").stdout == "true\n"
+    refused = run(web, "inspect", "-o", "jsonpath={.spec.containers[*].name}")
+    assert refused.returncode == 125 and "'[*].name' is none of" in refused.stderr
     both = json.loads(web.minirun("pod", "inspect", "web", web.home.uid[:9]).stdout)
     assert (both["kind"], len(both["items"])) == ("List", 2)
 
@@ -331,7 +343,8 @@ def test_inspect_is_a_manifest(web: Living) -> None:
 def test_port(web: Living) -> None:
     line = f"80/tcp -> 0.0.0.0:{PORT}\n"
     assert run(web, "port").stdout == line
-    assert run(web, "port", "80").stdout == run(web, "port", "80/tcp").stdout == f"0.0.0.0:{PORT}\n"
+    for word in ("80", "80/tcp", "http", "http/tcp"):
+        assert run(web, "port", word).stdout == f"0.0.0.0:{PORT}\n"
     missing = run(web, "port", "80/udp")
     assert missing.returncode == 125 and line.strip() in missing.stderr
 
@@ -340,10 +353,12 @@ def test_events(web: Living) -> None:
     """The oldest first; of all pods if none is named."""
     lines = [re.split(r" {2,}", line) for line in run(web, "events").stdout.splitlines()]
     assert lines[0] == ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
-    assert [line[2] for line in lines[1:3]] == ["SandboxCreated", "Started"]
-    assert {line[3] for line in lines[1:]} == {"pod/web"}
+    assert [line[2] for line in lines[1:4]] == ["SandboxCreated", "Pulled", "Created"]
+    assert {line[3].partition("{")[0] for line in lines[1:]} == {"pod/web"}
+    (app,) = [line for line in lines if line[2:4] == ["Started", "pod/web{app}"]]
+    assert app[4] == "Started container app"
     everything = json.loads(web.minirun("pod", "events", "--format", "json").stdout)
-    assert [each["reason"] for each in everything][:2] == ["SandboxCreated", "Started"]
+    assert [each["reason"] for each in everything][:2] == ["SandboxCreated", "Pulled"]
     assert "needs a pod" in web.minirun("pod", "events", "-f").stderr
 
 
@@ -374,4 +389,6 @@ def test_ps_for_programs(web: Living) -> None:
     short = web.minirun("pod", "ps", "-q").stdout.strip()
     assert web.home.uid.startswith(short) and len(short) == 13
     assert web.minirun("pod", "ps", "-q", "--no-trunc").stdout.strip() == web.home.uid
+    assert web.minirun("pod", "ls", "-o", "name").stdout == "pod/web\n"
+    assert ", fd" in web.minirun("pod", "ps", "-o", "wide").stdout
     assert web.minirun("pod", "inspect", short, "--format", "{{.metadata.name}}").stdout == "web\n"

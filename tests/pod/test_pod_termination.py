@@ -175,6 +175,8 @@ def test_the_deadline(pods: Pods) -> None:
     """activeDeadlineSeconds: Failed, DeadlineExceeded, whatever the restartPolicy."""
     made = pods.create(pod("dead-line", app(), activeDeadlineSeconds=1))
     assert made.decision.look_again_at
+    sandbox = made.seen.sandbox
+    assert sandbox and made.seen.startedAt < sandbox.since, "it counts while the sandbox is made, too"
     until("it is over", lambda: made.is_over)
     assert (made.phase, made.status.reason) == ("Failed", "DeadlineExceeded")
     assert not addresses(pods.store)

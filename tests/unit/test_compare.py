@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from xml.dom import minidom
 
 import pytest
 
-from minirun.compare import chart, kernel, processes, report, syscalls
+from minirun.compare import chart, in_pod, kernel, processes, report, syscalls
 from minirun.compare.kernel import Kernel
 from minirun.compare.measure import Comparison, Measured, Wish, _with_roles
 from minirun.compare.processes import Process
 from minirun.compare.syscalls import Syscalls
+from minirun.pod.expansion import expand
 from minirun.values import replace
 
 HOST = Kernel(
@@ -134,6 +136,22 @@ class TestProcesses:
         assert processes.role(MONITOR, {PROGRAM}) == "keeper"
         assert processes.role(SHOWER, {SHOWER.program}) == "client"
         assert processes.role(CAT, set()) == ""
+
+
+class TestPod:
+    """The rung that takes several commands."""
+
+    def test_the_words_come_through_a_manifest(self) -> None:
+        """Which has a meaning of its own for dollar signs."""
+        words = ("sh", "-c", "echo $HOME $(date) $$ $$(X)")
+        spec = json.loads(in_pod.manifest("name", "image", words))["spec"]
+        assert tuple(expand(word, {"X": "x"}) for word in spec["containers"][0]["command"]) == words
+
+    def test_the_script_is_the_shells(self) -> None:
+        """Its words are quoted: a name may have spaces."""
+        line = in_pod.line(["echo", "a b"], "pod", "file")
+        done = subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True)
+        assert done.stdout.splitlines() == ["a b pod logs --follow pod"]
 
 
 class TestReport:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minirun.cli.pod.flags import PATIENCE, TABLES, CreateOptions, EndOptions, ExecOptions, read
+from minirun.cli.pod.flags import PATIENCE, TABLES, CreateOptions, DownOptions, EndOptions, ExecOptions, read
+from minirun.cli.pod.jsonpath import steps, text_at
 from minirun.cli.pod.ns import Member, Row, marks
 from minirun.cli.pod.ns_picture import picture
 from minirun.cli.pod.selector import selects
@@ -66,6 +67,10 @@ def test_flags_stand_anywhere() -> None:
         assert options("create", *words) == expected
     assert options("create", "-", "--wait=1m30s") == CreateOptions(file="-", wait=90.0)
     assert options("create", "web.yaml", "--wait=false") == CreateOptions(file="web.yaml")
+    assert options("apply", "-f", "web.yaml", "--lenient") == CreateOptions(
+        file="web.yaml", filename=True, lenient=True
+    )
+    assert options("down", "-f", "web.yaml") == DownOptions(file="web.yaml", filename=True)  # and no --force
     assert options("rm", "a", "-f", "b", "-t", "3") == EndOptions(pods=("a", "b"), force=True, time=3.0)
     assert options("rm", "-fa") == EndOptions(force=True, all=True)
     assert options("rm", "--", "-a") == EndOptions(pods=("-a",))
@@ -93,6 +98,32 @@ def test_mistakes_are_left_to_click(words: tuple[str, ...]) -> None:
 def test_values_that_are_none(words: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         options("create", *words)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (".a.b", "word"),
+        ("$.a.b", "word"),
+        (".a['b']", "word"),
+        (".list[1].x", "2"),
+        (".list[7].x", ""),
+        (".no.such", ""),
+        (".yes", "true"),
+        (r".labels.k8s\.io/name", "n"),
+        (".a", '{"b":"word"}'),
+    ],
+)
+def test_a_place_in_a_manifest(path: str, said: str) -> None:
+    manifest = {"a": {"b": "word"}, "list": [{"x": 1}, {"x": 2}], "yes": True, "labels": {"k8s.io/name": "n"}}
+    assert text_at(manifest, steps(path)) == said
+
+
+@pytest.mark.parametrize("path", ["", "a", ".a[*]", ".a[?(@.b)]", "..a", ".a.", ".a[-1]", '.a}{"\\n"'])
+def test_a_path_that_is_not_supported(path: str) -> None:
+    """Refused, and not taken for a place where nothing is."""
+    with pytest.raises(ValueError, match=r"."):
+        steps(path)
 
 
 def test_the_conditions_are_those_of_a_status() -> None:

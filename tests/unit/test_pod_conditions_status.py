@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minirun.pod.manifest.types import ObjectMeta, Pod, PodSpec
-from minirun.pod.observed import Ended, Observed, Problem, Seen
+from minirun.pod.observed import Deletion, Ended, Observed, Problem, Seen
 from minirun.pod.status import pod_status
 from minirun.values import plain, replace
 from tests.unit.pod_toys import T, app, exited, pod, running, seen, sidecar
@@ -137,6 +137,44 @@ def test_an_init_container_that_is_done_is_ready_and_a_pod_that_ended_restarts_n
     assert shown["initContainerStatuses"][0]["ready"] is True
     assert "terminated" in shown["containerStatuses"][0]["state"]
     assert shown["reason"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("inits", "runs", "expected"),
+    [
+        ((), {"app": exited(1)}, {"app": "Error", "other": "ContainerStatusUnknown"}),
+        (
+            ("one",),
+            {"one": exited(1)},
+            {"one": "Error", "app": "PodInitializing", "other": "PodInitializing"},
+        ),
+        (("one",), {"one": exited(0)}, {"one": "Completed", "app": "ContainerStatusUnknown"}),
+        (
+            ("one", "two", "three"),
+            {"two": exited(1)},
+            {"one": "ContainerStatusUnknown", "two": "Error", "three": "PodInitializing"},
+        ),
+        (("one", "two"), {}, {"one": "ContainerStatusUnknown", "two": "PodInitializing"}),
+    ],
+)
+def test_what_never_ran_in_a_pod_that_has_ended(
+    inits: tuple[str, ...], runs: dict[str, Seen], expected: dict[str, str]
+) -> None:
+    """As the kubelet has it: lost, where it was to run; waiting for what failed before it."""
+    spec = pod(app(), app("other"), inits=tuple(map(app, inits)))
+    shown = status(spec, replace(seen("gone", **runs), phase="Failed"))
+    each = [*shown.get("initContainerStatuses", ()), *shown["containerStatuses"]]
+    said = {one["name"]: next(iter(one["state"].values()))["reason"] for one in each}
+    assert said | expected == said
+    assert len(said) == len(inits) + 2
+
+
+def test_what_never_ran_while_the_pod_is_ending_waits() -> None:
+    """Nothing is final yet; and a problem that it has is still told."""
+    spec = pod(app(), app("other"))
+    observed = seen(app=Seen(problem=Problem(reason="ErrImageNeverPull", at=T)))
+    shown = status(spec, replace(observed, deletion=Deletion(at=T, grace=1)))["containerStatuses"]
+    assert [one["state"]["waiting"]["reason"] for one in shown] == ["ErrImageNeverPull", "ContainerCreating"]
 
 
 def test_while_a_post_start_hook_runs_the_container_waits() -> None:

@@ -242,11 +242,13 @@ def test_a_failed_probe_has_the_container_killed_and_started_anew(run: Seen, why
         assert at(1, replace(PROBED, restartPolicy="OnFailure"), seen(app=after)) == ["start app 1"]
 
 
-def test_a_probe_may_have_its_own_grace() -> None:
+@pytest.mark.parametrize("kind", ["liveness", "startup"])
+def test_a_probe_may_have_its_own_grace(kind: str) -> None:
     probe = Probe(exec=PROBE.exec, terminationGracePeriodSeconds=5)
-    spec = pod(app(livenessProbe=probe, pre_stop=True), terminationGracePeriodSeconds=60)
-    decision = decide(spec, seen(app=running(liveness=FAILED)), T)
-    assert done(decision) == ["stop app LivenessProbe", "preStop app"]
+    ill = replace(app(pre_stop=True), **{f"{kind}Probe": probe})
+    spec = pod(ill, terminationGracePeriodSeconds=60)
+    decision = decide(spec, seen(app=running(**{kind: FAILED})), T)
+    assert done(decision) == [f"stop app {kind.capitalize()}Probe", "preStop app"]
     assert decision.look_again_at == T + 5
 
 
@@ -400,6 +402,16 @@ def test_rule_15_onfailure_restarts_what_had_not_succeeded() -> None:
 )
 def test_rule_15_with_never_the_pod_fails(observed: Observed, expected: str) -> None:
     assert at(2, replace(TWO, restartPolicy="Never"), observed)[-1] == expected
+
+
+def test_rule_15_with_never_a_sidecar_makes_no_new_sandbox() -> None:
+    """It would be restarted, but those that it serves are not."""
+    lost = exited(137, stopped="SandboxDied")
+    never = replace(ROW, restartPolicy="Never")
+    begun = seen("dead", one=exited(0), two=lost, three=lost)
+    assert at(2, never, begun)[-1] == "Failed SandboxDied"
+    up = seen("dead", one=exited(0), two=lost, three=exited(0), a=lost, b=lost)
+    assert at(2, never, up)[-1] == "Failed SandboxDied"
 
 
 def test_a_sandbox_that_keeps_dying_is_made_ever_more_slowly() -> None:

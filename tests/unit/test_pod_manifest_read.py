@@ -83,6 +83,7 @@ def test_every_mistake_is_said_at_once_in_the_order_of_the_file() -> None:
             "limits[cpu]: expected a quantity such as 500m, 2 or 64Mi, ",
         ),
         ("    image: other\n", "spec.containers[0].image: stands here a second time (line 8)"),
+        ("    workingDir: y\n", 'expected text, got y: write "y", with the quotes (line 8)'),
         (
             "  activeDeadlineSeconds: 1.5\n",
             "spec.activeDeadlineSeconds: expected a whole number, got 1.5 (line 8)",
@@ -160,7 +161,7 @@ def test_lenient_leaves_unknown_fields_out_and_says_so() -> None:
 def test_yaml_means_what_it_means_to_kubernetes() -> None:
     """Octal modes, words that are booleans, numbers that are quantities, and sixties that are none."""
     found = main_container(
-        "    stdin: yes\n    tty: off\n    workingDir: null\n"
+        "    stdin: y\n    tty: off\n    workingDir: null\n"
         "    env: [{name: A, value: 22:22}, {name: B, value: 2024-01-01}]\n"
         "    resources: {limits: {cpu: 0.10, memory: 1e3}, requests: {memory: 12}}\n"
         "    ports: [{containerPort: 0x50}, {containerPort: 80.0}]\n"
@@ -298,6 +299,28 @@ def test_generate_name_gives_a_new_name_each_time() -> None:
     assert len(names) == 5 and all(len(name) == 9 and name.startswith("web-") for name in names)
 
 
+def test_names_become_a_files_name() -> None:
+    """The kernel's limit for both together; Kubernetes' own are higher."""
+
+    def named(length: int) -> str:
+        name = ".".join(("a" * 60, "b" * 60, "c" * 60, "d" * (length - 183)))
+        return POD.replace("{name: web}", f"{{name: {name}}}")
+
+    assert len(read(named(242), "pod.yaml").pods[0].metadata.name) == 242
+    (found,) = problems(named(243))
+    assert "metadata.name: has 247 characters with its longest container's, and both in one file's" in found
+
+
+def test_names_that_the_hosts_network_overrules_are_noted() -> None:
+    """The hostname is the host's own there."""
+    found = read(POD + "  hostNetwork: true\n  hostname: a\n  subdomain: b\n", "pod.yaml")
+    why = "hostNetwork goes with the host's own name"
+    assert [str(note) for note in found.notes] == [
+        f"spec.hostname: {why} (line 9)",
+        f"spec.subdomain: {why} (line 10)",
+    ]
+
+
 # --- what makes pods -----------------------------------------------------------
 
 WORKLOAD = """\
@@ -328,6 +351,7 @@ def workload(kind: str, policy: str = "Always", more: str = "") -> str:
         (workload("Deployment", more="replicas: 0"), []),
         (workload("DaemonSet"), ["fleet"]),
         (workload("Job", "Never"), ["fleet"]),
+        (workload("Job", "Never", more="suspend: true"), []),
     ],
 )
 def test_workloads_become_pods_with_stable_names(text: str, names: list[str]) -> None:
@@ -340,6 +364,40 @@ def test_workloads_become_pods_with_stable_names(text: str, names: list[str]) ->
         assert pod.metadata.annotations == {"a": "b"}
         assert pod.metadata.ownerReferences[0].name == "fleet"
         assert pod.spec.containers == (Container(name="main", image="busybox"),)
+
+
+@pytest.mark.parametrize(
+    ("of_the_job", "of_the_pod", "least"),
+    [("60", "~", 60), ("60", "30", 30), ("~", "30", 30), ("~", "~", None)],
+)
+def test_a_jobs_deadline_is_its_pods(of_the_job: str, of_the_pod: str, least: int | None) -> None:
+    """The shorter of the two."""
+    text = workload("Job", "Never", f"activeDeadlineSeconds: {of_the_job}")
+    text = text.replace("restartPolicy:", f"activeDeadlineSeconds: {of_the_pod}\n      restartPolicy:")
+    assert read(text, "w.yaml").pods[0].spec.activeDeadlineSeconds == least
+
+
+def expressed(requirement: str) -> str:
+    """A Deployment that chooses its pods by an expression."""
+    return workload("Deployment").replace("{matchLabels: {app: x}}", f"{{matchExpressions: [{requirement}]}}")
+
+
+def test_a_selector_may_be_expressions() -> None:
+    """Each of them fits the labels ``app: x``."""
+    for fits in (
+        "app, operator: In, values: [x, z]",
+        "tier, operator: DoesNotExist",
+        "app, operator: Exists",
+    ):
+        assert len(read(expressed(f"{{key: {fits}}}"), "w.yaml").pods) == 1
+    assert len(read(expressed("{key: tier, operator: NotIn, values: [web]}"), "w.yaml").pods) == 1
+
+
+def test_who_makes_no_pods_is_known_still() -> None:
+    """So that those of before can go."""
+    found = read(workload("Deployment", more="replicas: 0"), "w.yaml")
+    assert (found.pods, found.owners) == ((), (("Deployment", "shop", "fleet"),))
+    assert str(found.notes[0]) == "spec.replicas: it asks for no pod (line 6)"
 
 
 @pytest.mark.parametrize(
@@ -359,7 +417,7 @@ def test_workloads_become_pods_with_stable_names(text: str, names: list[str]) ->
             "spec.replicas: more than 1000 are for a cluster (line 6)",
         ),
         (
-            workload("Deployment").replace("{labels: {app: x}", "{labels: {app: y}"),
+            workload("Deployment").replace("{labels: {app: x}", "{labels: {app: z}"),
             "need app: x, which spec.select",
         ),
         (
@@ -370,6 +428,12 @@ def test_workloads_become_pods_with_stable_names(text: str, names: list[str]) ->
             workload("Deployment").replace("{matchLabels: {app: x}}", "{}"),
             "spec.selector: is empty, and would",
         ),
+        (
+            expressed("{key: app, operator: NotIn, values: [x, z]}"),
+            "spec.template.metadata.labels: do not fit app NotIn x z, which spec.selector wants",
+        ),
+        (expressed("{key: tier, operator: Exists}"), "do not fit tier Exists, which spec.selector wants"),
+        (expressed("{key: app, operator: In}"), "spec.selector.matchExpressions[0].values: go with In and"),
     ],
 )
 def test_a_template_has_rules_of_its_own(text: str, said: str) -> None:

@@ -621,6 +621,8 @@ def test_a_container_inherits_what_contradicts_it() -> None:
         == []
     )
     assert in_container("securityContext: {procMount: Unmasked}", "hostUsers: false") == []
+    (error,) = in_container("securityContext: {privileged: true}", "hostUsers: false")
+    assert error.startswith(f"{MAIN}.securityContext.privileged: refused beside hostUsers: false")
     assert in_container("securityContext: {runAsUser: 65536}", "hostUsers: false") == [
         f"{MAIN}.securityContext.runAsUser: 65536 does not exist with hostUsers: false: 0 to 65535 do"
     ]
@@ -648,6 +650,23 @@ def test_a_limit_of_the_pod_bounds_its_containers() -> None:
     assert errors == [
         "spec.containers[0].resources.limits[memory]: 2Gi is more than the limit of the pod, 1Gi"
     ]
+
+
+@pytest.mark.parametrize(
+    ("whole", "error"),
+    [
+        ("requests: {cpu: 900m}", "requests[cpu]: 900m is less than its containers request, 1000m"),
+        ("limits: {cpu: 900m}", "limits[cpu]: 900m is less than its containers request, 1000m"),
+        ("requests: {cpu: 1}, limits: {cpu: 1}", ""),
+    ],
+)
+def test_a_pods_own_resources_hold_what_its_containers_request(whole: str, error: str) -> None:
+    """KEP-2837; the sidecar is there as long as the app is."""
+    side = "initContainers: [{name: side, image: busybox, restartPolicy: Always, resources:"
+    spec = f"{side} {{requests: {{cpu: 0.5}}}}}}], resources: {{{whole}}}"
+    assert in_container("resources: {requests: {cpu: 500m}}", spec) == (
+        [f"spec.resources.{error}"] if error else []
+    )
 
 
 def test_the_safe_sysctls_are_the_documented_ones() -> None:

@@ -41,6 +41,10 @@ LIMITS = wants(cpu_limit="1", memory_limit="1Gi")
         (pod(app(), ephemeralContainers=(app("e", resources=SAME),)), "BestEffort"),
         (pod(app(), resources=SAME), "Guaranteed"),
         (pod(app(), resources=wants("1")), "Burstable"),
+        # What the pod does not request its containers do, and only else its limit stands for it.
+        (pod(app(), resources=LIMITS), "Guaranteed"),
+        (pod(app(resources=wants("100m")), resources=LIMITS), "Burstable"),
+        (pod(app(resources=wants("1", "1Gi")), resources=LIMITS), "Guaranteed"),
     ],
 )
 def test_rule_5_class(spec: PodSpec, expected: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from minirun.cli.settings import Settings
     from minirun.network.networks import Network
@@ -33,14 +34,20 @@ _FILTERS = ("name", "id", "driver", "label")
 def command(
     settings: Settings, quiet: bool, no_trunc: bool, filters: tuple[str, ...], form: str | None
 ) -> int:
-    """List networks."""
+    """List networks.
+
+    Those of CNI's, which are files in /etc/cni/net.d or NETCONFPATH and belong to
+    whoever has put them there, are listed by --filter driver=cni, by the names that
+    --network takes.
+    """
     from minirun.cli import output
     from minirun.network.networks import networks
 
-    found = [network for network in networks(settings.root) if _holds(network, filters)]
+    known = [*networks(settings.root), *(_of_cni() if "driver=cni" in filters else ())]
+    found = [network for network in known if _holds(network, filters)]
     if quiet:
         for network in found:
-            print(network.id if no_trunc else network.id[:12])
+            print((network.id if no_trunc else network.id[:12]) or network.name)
         return 0
     rows: list[dict[str, object]] = [
         {
@@ -57,6 +64,19 @@ def command(
     ]
     output.show(rows, _COLUMNS, form)
     return 0
+
+
+def _of_cni() -> Iterator[Network]:
+    """Those of CNI's, as far as their files tell; what is wrong with the others goes to stderr."""
+    from minirun.network.cni import config
+    from minirun.network.networks import Network
+
+    found, broken = config.configs()
+    for error in broken:
+        print(f"warning: {error.what}: {error.why}", file=sys.stderr)
+    for one in found:
+        bridge = next((each.object.get("bridge", "") for each in one.plugins if each.type == "bridge"), "")
+        yield Network(name=f"cni:{one.name}", id="", driver="cni", bridge=str(bridge))
 
 
 def _holds(network: Network, filters: Sequence[str]) -> bool:

@@ -32,6 +32,12 @@ def command(settings: Settings, container: str, source: str, target: str) -> int
     from minirun.errors import UsageError
     from minirun.pod import copy
 
+    if "-" in (source, target):
+        raise UsageError(
+            "pod cp: - is no place to copy from or to",
+            "a tar archive on standard input or output is not supported",
+            "minirun pod exec POD -- tar cf - DIR, or exec -i POD -- tar xf -; a file of that name is ./-",
+        )
     (pod, inside), (other, outside) = _place(source), _place(target)
     if bool(pod) == bool(other):
         raise UsageError(
@@ -70,7 +76,9 @@ def _container(settings: Settings, pod: str, name: str) -> Home:
 
 def _pid(home: Home) -> int:
     from minirun.container.execute import running_pid
+    from minirun.container.oci import guest
 
+    guest.refuse(home.record(), "copy files of")
     return running_pid(home, "copy files of")
 
 

@@ -6,12 +6,13 @@ Layer ``cli``. Read ``pod/create.py`` next.
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from minirun.cli.pod.manifests import documents
 from minirun.cli.pod.several import named, pods_of, report
 from minirun.errors import Conflict, MinirunError, UsageError
-from minirun.pod import create
+from minirun.pod import create, sandbox
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def main(settings: Settings, options: CreateOptions) -> int:
                 _make_room(pods, pod.metadata.name)
             made.append(make(pods.store, pod, found, options))
         except MinirunError as error:
-            code = code or report(of_pod(error, pod.metadata.name, len(found.pods)))
+            code = report(of_pod(error, pod.metadata.name, len(found.pods)), code)
         else:
             print(f"pod/{pod.metadata.name} created", flush=True)
     say_what_was_set(pods.store, options)
@@ -45,6 +46,9 @@ def main(settings: Settings, options: CreateOptions) -> int:
 
 def make(store: Store, pod: Pod, found: Documents, options: CreateOptions) -> PodHome:
     """One pod of the file, with the file's ConfigMaps and Secrets."""
+    if pod.spec.dnsConfig:
+        for note in sandbox.resolver(pod).notes:
+            print(f"note: pod {pod.metadata.name}: {note}", file=sys.stderr)
     return create.create(
         store,
         pod,
@@ -92,7 +96,7 @@ def until_ready(homes: list[PodHome], patience: float | None) -> int:
         try:
             wait_for(home, ready_or_done, "ready", deadline)
         except MinirunError as error:
-            code = code or report(error)
+            code = report(error, code)
     return code
 
 

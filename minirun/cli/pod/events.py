@@ -21,7 +21,7 @@ _COLUMNS = [
     ("MESSAGE", "message"),
 ]
 #: The columns of --follow, whose widths cannot be known before.
-_FOLLOWED = "{time:<10}{type:<9}{reason:<24}{object:<24}{message}"
+_FOLLOWED = "{time:<9} {type:<8} {reason:<23} {object:<23} {message}"
 #: When a followed pod is looked at though nothing was heard, in milliseconds.
 _PATIENCE = 1000
 
@@ -32,7 +32,10 @@ _PATIENCE = 1000
 @click.argument("pod", required=False)
 @click.pass_obj
 def command(settings: Settings, follow: bool, form: str | None, pod: str | None) -> int:
-    """Show what has happened to a pod, or to all, the oldest first."""
+    """Show what has happened to a pod, or to all, the oldest first.
+
+    OBJECT is the pod; of an event of one container with its name, pod/web{app}.
+    """
     from minirun.cli import output
     from minirun.cli.pod.several import find, pods_of
     from minirun.errors import UsageError
@@ -72,7 +75,9 @@ def _row(line: bytes, pod: str) -> dict[str, Any]:
     from minirun.pod.times import length
 
     event: dict[str, Any] = json.loads(line)
-    return {**event, "object": f"pod/{pod}", "age": length(time.time() - event["at"])}
+    container = event.get("container", "")
+    shown = f"pod/{pod}" + (f"{{{container}}}" if container else "")
+    return {**event, "container": container, "object": shown, "age": length(time.time() - event["at"])}
 
 
 def _followed(home: PodHome) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,8 @@ class CreateOptions(Value):
     """``pod create`` and ``pod apply``."""
 
     file: str
+    filename: bool = False
+    """``-f FILE``, as kubectl has it: says what stands there anyway."""
     wait: float | None = None
     """Seconds; None does not wait."""
     replace: bool = False
@@ -44,6 +46,7 @@ class DownOptions(Value):
     """``pod down``."""
 
     file: str
+    filename: bool = False
     force: bool = False
     time: float | None = None
 
@@ -76,10 +79,19 @@ def _grace(text: str) -> float:
 WAIT = Kind(read=_wait, metavar="[=TIME]", like="--wait, or --wait=TIME such as --wait=90s", switch=True)
 GRACE = Kind(read=_grace, metavar="SECONDS", like="a time such as 10, 90s or 1m30s")
 
+#: A pod takes no other's namespace, nor the host's: that is for its manifest to say.
+POD_NETWORK = Kind(
+    read=NETWORK.read, metavar="NETWORK|cni:NAME|none", like="none, cni:NAME, or one of `minirun network ls`"
+)
+#: kubectl's way to name the file. The flag says no more than the word behind it.
+FILENAME = Flag("-f --filename", SWITCH, "FILE may stand behind it, as for kubectl.")
 MADE = (
+    FILENAME,
     Flag("--wait", WAIT, "Wait until the pods are ready, or have done their task; for 5m, or TIME."),
     Flag(
-        "--net --network", NETWORK, "The network of the pods (minirun); again for one more; none, cni:NAME."
+        "--net --network",
+        POD_NETWORK,
+        "The network of the pods (minirun); again for one more; none, cni:NAME.",
     ),
     Flag("--lenient", SWITCH, "Unknown fields are only warned of."),
 )
@@ -127,7 +139,8 @@ TABLES = {
         DownOptions,
         "file",
         "End and remove the pods of a manifest; one that is gone already is fine.",
-        Flag("-f --force", SWITCH, "Kill at once."),
+        FILENAME,
+        Flag("--force", SWITCH, "Kill at once."),
         TIME,
     ),
     "exec": _table(

@@ -5,7 +5,7 @@ Layer ``cli``. Read ``create.py`` next.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from minirun.cli import main_of
 from minirun.cli.app import TableCommand
@@ -13,13 +13,25 @@ from minirun.cli.group import LazyGroup
 from minirun.cli.pod.flags import TABLES, read
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import click
 
 
 class PodGroup(LazyGroup):
     """The group, whose quick commands come from their tables."""
 
+    #: podman has these names for it, too.
+    aliases: ClassVar[Mapping[str, str]] = {"ls": "ps", "list": "ps"}
+    others_words: ClassVar[Mapping[str, str]] = {
+        "get": "ps",
+        "describe": "inspect",
+        "delete": "down or rm",
+        "remove": "rm",
+    }
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = self.aliases.get(cmd_name, cmd_name)
         if cmd_name in TABLES:
             return PodCommand(cmd_name, TABLES[cmd_name])
         return super().get_command(ctx, cmd_name)

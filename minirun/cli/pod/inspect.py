@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from minirun.cli.settings import Settings
+    from minirun.errors import UsageError
 
 
 @click.command()
@@ -17,17 +18,19 @@ if TYPE_CHECKING:
     "--format",
     "form",
     default="json",
-    help="json, yaml, or one field such as '{{.status.phase}}'.",
+    help="json, yaml, or one field such as '{{.status.phase}}' or jsonpath='{.status.podIPs[0].ip}'.",
 )
 @click.argument("pods", nargs=-1, required=True)
 @click.pass_obj
 def command(settings: Settings, form: str, pods: tuple[str, ...]) -> int:
     """Show pods as manifests, with their status as it is now.
 
-    The YAML can be given to `minirun pod create` again; several pods are one
-    List in JSON, and a document each in YAML.
+    The YAML can be given to `minirun pod create` again, unless `run --pod` or `pod
+    debug` has added containers: `minirun pod generate` writes it without the status.
+    Several pods are one List in JSON, and a document each in YAML.
     """
     from minirun.cli import output
+    from minirun.cli.pod.jsonpath import text_at
     from minirun.cli.pod.several import find
     from minirun.cli.pod.view import manifest, view
     from minirun.pod import node
@@ -42,9 +45,39 @@ def command(settings: Settings, form: str, pods: tuple[str, ...]) -> int:
     if form == "json":
         output.show_json(objects[0] if len(objects) == 1 else _list(objects))
         return 0
+    if form.startswith(("jsonpath=", "{.", "{$", "{[")):
+        place = _place(form)
+        for one in objects:
+            print(text_at(one, place))
+        return 0
+    if "{{" not in form:
+        raise _no_form(form, "it is no form of output that this command has")
     for one in objects:
         print(output.field(form, one))
     return 0
+
+
+def _place(form: str) -> list[str | int]:
+    """The one place that ``jsonpath={.a.b}`` names. Raises UsageError."""
+    from minirun.cli.pod.jsonpath import steps
+
+    text = form.removeprefix("jsonpath=").strip("'\"")
+    if not (text.startswith("{") and text.endswith("}")):
+        raise _no_form(form, "a path stands in braces")
+    try:
+        return steps(text[1:-1])
+    except ValueError as error:
+        raise _no_form(form, str(error)) from error
+
+
+def _no_form(form: str, why: str) -> UsageError:
+    from minirun.errors import UsageError
+
+    return UsageError(
+        f"--format {form!r} is not understood",
+        why,
+        "use json, yaml, '{{.status.phase}}' or jsonpath='{.status.podIPs[0].ip}'",
+    )
 
 
 def _list(objects: list[dict[str, object]]) -> dict[str, object]:

@@ -117,18 +117,33 @@ class _Printer:
 
 
 def _together(sources: list[tuple[_Printer, Iterator[Line]]]) -> None:
-    """Follows several logs at once, a thread each; a line is never inside another one."""
+    """Follows several logs at once, a thread each; a line is never inside another one.
+
+    Only this thread prints, so that whatever is wrong, such as a reader that has
+    left, ends the command as it does everywhere else.
+    """
+    import queue
     import threading
 
-    lock = threading.Lock()
+    heard: queue.Queue[tuple[_Printer, Line | BaseException | None]] = queue.Queue(maxsize=1000)
 
     def follow(printer: _Printer, lines: Iterator[Line]) -> None:
-        for line in lines:
-            with lock:
-                printer.show(line)
+        end: BaseException | None = None
+        try:
+            for line in lines:
+                heard.put((printer, line))
+        except BaseException as error:
+            end = error
+        heard.put((printer, end))
 
-    threads = [threading.Thread(target=follow, args=source, daemon=True) for source in sources]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for source in sources:
+        threading.Thread(target=follow, args=source, daemon=True).start()
+    left = len(sources)
+    while left:
+        printer, line = heard.get()
+        if isinstance(line, BaseException):
+            raise line
+        if line is None:
+            left -= 1
+        else:
+            printer.show(line)

@@ -26,7 +26,7 @@ def documents(path: str, lenient: bool = False, quiet: bool = False) -> Document
         for word, lines in (("warning", found.warnings), ("note", found.notes)):
             for line in lines:
                 print(f"{word}: {line}", file=sys.stderr)
-    if not found.pods:
+    if not found.pods and not found.owners:
         raise InvalidInput(
             f"{name} asks for no pod",
             "ConfigMaps and Secrets live with the pods of their own file, and there is none",

@@ -81,12 +81,15 @@ def command(settings: Settings, form: str | None, svg: str, pod: str) -> int:
 def _members(seen: View) -> list[Member]:
     """The sandbox and the containers that run. Raises Conflict where nothing does."""
     from minirun.cli.pod.top import containers
+    from minirun.container.oci import guest
     from minirun.errors import Conflict
     from minirun.linux import namespace
 
     found = []
     for name, id in containers(seen):
-        pid = seen.home.store.container(id).live_pid()
+        home = seen.home.store.container(id)
+        guest.refuse(home.record(), "show the namespaces of")
+        pid = home.live_pid()
         try:
             if pid:
                 found.append(Member(name=name, pid=pid, inodes=namespace.inodes(pid)))

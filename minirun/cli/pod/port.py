@@ -29,6 +29,7 @@ def command(settings: Settings, pod: str, port: str | None) -> int:
     seen = view(find(settings, pod))
     published = list(_published(seen))
     number, _, protocol = (port or "").partition("/")
+    number, protocol = _numbered(seen, number, protocol)
     found = [
         line
         for line in published
@@ -43,6 +44,15 @@ def command(settings: Settings, pod: str, port: str | None) -> int:
     for line in found:
         print(line if port is None else line.partition(" -> ")[2])
     return 0
+
+
+def _numbered(seen: View, name: str, protocol: str) -> tuple[str, str]:
+    """The number of a port that the manifest has a name for, and its protocol; else what was given."""
+    for container in (*seen.spec.initContainers, *seen.spec.containers):
+        for each in container.ports:
+            if each.name == name and name:
+                return str(each.containerPort), protocol or each.protocol or ""
+    return name, protocol
 
 
 def _published(seen: View) -> Iterator[str]:

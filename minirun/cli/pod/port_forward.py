@@ -37,7 +37,7 @@ def command(settings: Settings, addresses: str, pod: str, ports: tuple[str, ...]
     from minirun.linux import process
     from minirun.pod import forward, forward_words, join
 
-    host = join.host(find(settings, pod))
+    host = join.host(find(settings, pod), "no port can be led into pod")
     wanted = [forward_words.parse(word, host.record.pod.spec) for word in ports]
     listeners = forward_words.listen([one.strip() for one in addresses.split(",")], wanted)
     pidfd = process.pidfd_open(join.pid(host))

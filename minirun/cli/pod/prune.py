@@ -17,13 +17,15 @@ def command(settings: Settings, force: bool) -> int:
     """Remove all pods that have ended: Succeeded, Failed, or stopped."""
     from minirun.cli.pod.several import by_name, pods_of, report
     from minirun.errors import Conflict, MinirunError, NotFound
-    from minirun.pod.remove import ended, remove
+    from minirun.pod.remove import has_ended, remove
 
-    found = [
-        (name, home)
-        for name, home in by_name(pods_of(settings))
-        if ended(home.record().pod.spec, home.progress().seen, None)
-    ]
+    found = []
+    for name, home in by_name(pods_of(settings)):
+        try:
+            if has_ended(home):
+                found.append((name, home))
+        except NotFound:
+            continue  # somebody removed it meanwhile
     if not found:
         return 0
     if not force:
@@ -35,7 +37,7 @@ def command(settings: Settings, force: bool) -> int:
         except (Conflict, NotFound):
             continue  # somebody started or removed it meanwhile
         except MinirunError as error:
-            code = code or report(error)
+            code = report(error, code)
         else:
             print(name)
     return code

@@ -38,7 +38,13 @@ _COLUMNS = [
 @click.option(
     "-f", "--filter", "filters", multiple=True, help="name=, id=, status= or label=; all must hold."
 )
-@click.option("--format", "form", default=None, help="table, json, or fields such as '{{.Name}} {{.IP}}'.")
+@click.option(
+    "-o",
+    "--format",
+    "form",
+    default=None,
+    help="table, wide, json, name, or fields such as '{{.Name}} {{.IP}}'.",
+)
 @click.pass_obj
 def command(
     settings: Settings,
@@ -52,19 +58,24 @@ def command(
     """List pods.
 
     STATUS is the most telling word: the phase, or what is in its way
-    (CrashLoopBackOff, Init:0/1, ErrImageNeverPull, Completed ...).
+    (CrashLoopBackOff, Init:0/1, ErrImagePull, Completed ...).
     """
     from minirun.cli import output
     from minirun.cli.pod.several import pods_of
     from minirun.cli.pod.view import views
     from minirun.pod import supervise
 
+    if form == "wide":
+        form, no_trunc = "table", True
     homes = list(pods_of(settings))
     rows = [_row(seen, no_trunc) for seen in views(homes)]
     kept = _kept(rows, selector, filters)
     if quiet:
         for row in kept:
             print(row["id"] if no_trunc else row["id"][:13])
+    elif form == "name":
+        for row in kept:
+            print(f"pod/{row['name']}")
     else:
         output.show(kept, _COLUMNS, form)
     for home in homes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from minirun.cli.settings import Settings
+    from minirun.pod.manifest.read import Documents
     from minirun.pod.state import PodHome
 
 
@@ -70,6 +71,23 @@ def by_name(pods: Pods) -> list[tuple[str, PodHome]]:
     return sorted(found, key=lambda pair: pair[0])
 
 
+def left_over(pods: Pods, found: Documents) -> list[tuple[str, PodHome]]:
+    """Pods of a Deployment of the file which that asks for no longer, with their names, the last first."""
+    if not found.owners:
+        return []
+    wanted = {pod.metadata.name for pod in found.pods}
+    left = []
+    for name, home in by_name(pods):
+        try:
+            record = home.record()
+        except NotFound:
+            continue  # removed while we looked
+        owners = [(one.kind, record.namespace, one.name) for one in record.pod.metadata.ownerReferences]
+        if name not in wanted and any(one in found.owners for one in owners):
+            left.append((name, home))
+    return left[::-1]
+
+
 def homes_of(settings: Settings, names: Iterable[str]) -> list[PodHome]:
     """The pods of those names that there are."""
     pods = pods_of(settings)
@@ -99,14 +117,14 @@ def each(
         except MinirunError as error:
             if missing and isinstance(error, NotFound):
                 continue
-            code = code or report(error)
+            code = report(error, code)
         else:
             print(name, flush=True)
     return code
 
 
-def report(error: MinirunError) -> int:
-    """Says on stderr what is wrong with one of several; the exit code."""
+def report(error: MinirunError, code: int = 0) -> int:
+    """Says on stderr what is wrong with one of several; the exit code: ``code``, if one was before."""
     sys.stdout.flush()
     print(f"minirun: {error}", file=sys.stderr, flush=True)
-    return error.exit_code
+    return code or error.exit_code

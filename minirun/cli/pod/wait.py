@@ -9,7 +9,6 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from minirun.cli.pod.view import View
     from minirun.cli.settings import Settings
@@ -58,7 +57,7 @@ def command(settings: Settings, goal: str, timeout: str, everything: bool, pods:
             wait_for(home, test, goal, deadline)
         except MinirunError as error:
             if test is not _gone or not isinstance(error, NotFound):
-                code = code or report(error)
+                code = report(error, code)
                 continue
         print(f"pod/{name.removeprefix('pod/')} condition met", flush=True)
     return code
@@ -119,6 +118,7 @@ def _gone(seen: View) -> bool:
 
 def _test(goal: str) -> Test:
     """What ``--for`` asks for. Raises UsageError."""
+    from minirun.cli.pod.jsonpath import steps
     from minirun.errors import UsageError
 
     kind, _, rest = goal.partition("=")
@@ -135,11 +135,17 @@ def _test(goal: str) -> Test:
             return lambda seen: _has_come_to(seen, phases[rest.lower()])
         why = f"the phases are {', '.join(phases.values())}"
     elif kind == "jsonpath" and rest.strip("'\"").startswith("{."):
-        path, end, wanted = rest.strip("'\"").removeprefix("{.").partition("}")
+        path, end, wanted = rest.strip("'\"").removeprefix("{").partition("}")
         if end:
             said = wanted.lstrip("'\"").removeprefix("=").strip("'\"")
-            return lambda seen: _at(seen, path, said)
-        why = "the path does not end: a closing brace is missing"
+            try:
+                place = steps(path)
+            except ValueError as error:
+                why = str(error)
+            else:
+                return lambda seen: _at(seen, place, said)
+        else:
+            why = "the path does not end: a closing brace is missing"
     else:
         why = f"there is no goal {kind!r}"
     raise UsageError(
@@ -153,21 +159,13 @@ def _condition(seen: View, name: str) -> str:
     return next((each.status for each in seen.status.conditions if each.type == name), "")
 
 
-def _at(seen: View, path: str, wanted: str) -> bool:
-    """Whether the manifest has ``wanted`` at ``.status.phase`` or ``.status.containerStatuses[0].ready``;
-    an empty ``wanted`` is anything at all."""
+def _at(seen: View, path: list[str | int], wanted: str) -> bool:
+    """Whether ``wanted`` stands at that place of the manifest; an empty one is anything at all."""
+    from minirun.cli.pod.jsonpath import text_at
     from minirun.cli.pod.view import manifest
     from minirun.pod.manifest.write import as_written
 
-    place: Any = as_written(manifest(seen))
-    for word in path.replace("[", ".").replace("]", "").split("."):
-        if isinstance(place, dict) and word in place:
-            place = place[word]
-        elif isinstance(place, list) and word.isdigit() and int(word) < len(place):
-            place = place[int(word)]
-        else:
-            return False
-    text = str(place).lower() if isinstance(place, bool) else str(place)
+    text = text_at(as_written(manifest(seen)), path)
     return text == wanted if wanted else text != ""
 
 

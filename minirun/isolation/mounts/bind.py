@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOTFS = Ref(name="rootfs")
-_OWN = Ref(name="own mount namespace")
+_OURSELVES = ("self", "thread-self")
+#: The way back from ``visit``.
+OWN = Ref(name="own mount namespace")
 
 
 def host_steps(spec: Spec) -> Iterator[Step]:
@@ -86,9 +88,9 @@ def bind(number: int, each: Mount, options: Options) -> Iterator[Step]:
 
 
 def _pick_up(number: int, each: Mount, options: Options) -> Iterator[Step]:
-    process, place = _seen_by(each.source)
+    process, place = seen_by(each.source)
     if process:
-        yield from _visit(process)
+        yield from visit(process)
     yield Step(
         f"pick up {each.source}",
         Call(mount.open_tree, place, options.recursive),
@@ -99,27 +101,28 @@ def _pick_up(number: int, each: Mount, options: Options) -> Iterator[Step]:
     if process:
         yield Step(
             "return to its own mount namespace",
-            Call(namespace.join_process, _OWN, CloneFlag.NEWNS),
+            Call(namespace.join_process, OWN, CloneFlag.NEWNS),
             why="the copy belongs to no namespace, and comes along",
             chapter="04",
         )
 
 
-def _seen_by(source: str) -> tuple[str, str]:
+def seen_by(source: str) -> tuple[str, str]:
     """``/proc/7/root/dev/shm`` is what process 7 has at /dev/shm: ("/proc/7", "/dev/shm")."""
     parts = source.split("/", 4)
-    if len(parts) == 5 and parts[1] == "proc" and parts[2].isdigit() and parts[3] == "root":
+    # Not only a number: a plan that is only shown has a word for a process that is to come.
+    if len(parts) == 5 and parts[1] == "proc" and parts[2] not in _OURSELVES and parts[3] == "root":
         return f"/proc/{parts[2]}", f"/{parts[4]}"
     return "", source
 
 
-def _visit(process: str) -> Iterator[Step]:
+def visit(process: str) -> Iterator[Step]:
     """Goes into another mount namespace: only there the kernel copies what is mounted in it."""
     yield Step(
         "remember its own mount namespace",
         Call(namespace.open_namespace, "/proc/self/ns/mnt"),
         why="the way back: in the other one /proc is another, too",
-        result=_OWN.name,
+        result=OWN.name,
         chapter="04",
     )
     yield Step(

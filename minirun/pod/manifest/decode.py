@@ -61,6 +61,7 @@ class Reading:
         self.lines: dict[str, int] = {}
         self.visited = 0
         self.names: set[tuple[str, str, str]] = set()
+        self.owners: list[tuple[str, str, str]] = []
 
     def problem(self, path: str, what: str, line: int = 0) -> None:
         """Something is wrong at ``path``; its line is looked up if it is not given."""

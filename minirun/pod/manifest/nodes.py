@@ -23,7 +23,7 @@ DEEPEST = 100
 
 _BOOLS = {
     word: meaning
-    for words, meaning in (("yes true on", True), ("no false off", False))
+    for words, meaning in (("y yes true on", True), ("n no false off", False))
     for plain in words.split()
     for word in (plain, plain.capitalize(), plain.upper())
 }

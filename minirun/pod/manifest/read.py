@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from minirun.pod.manifest import nodes, rules_data, rules_resources, tables, types, validate
+from minirun.pod.manifest import nodes, rules_data, tables, types, validate
 from minirun.pod.manifest.decode import Reading, decode
 from minirun.pod.manifest.problems import InvalidManifest, Note, Problem
 from minirun.values import TYPE_CHECKING, Value, replace
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from minirun.pod.manifest.nodes import Node
     from minirun.pod.manifest.problems import Finding
-    from minirun.pod.manifest.types import ConfigMap, ObjectMeta, Pod, PodTemplateSpec, Secret
+    from minirun.pod.manifest.types import (
+        ConfigMap,
+        ObjectMeta,
+        Pod,
+        PodTemplateSpec,
+        Secret,
+    )
 
 #: What can stand in a file, by kind: its apiVersion, and its type.
 KINDS: dict[str, tuple[str, type[Value]]] = {
@@ -46,8 +52,10 @@ _INSTEAD = {
     "CronJob": "give its jobTemplate as a Job, and start it from cron(8)",
 }
 
-#: More pods than these from one Deployment are a slip of the pen, or a cluster's work.
-MOST_REPLICAS = 1000
+
+#: Of a pod and a container together: they are one file's name, with a sign between them, and the
+#: number of the restart (NAME_MAX).
+LONGEST_NAMES = 255 - len("__1000000")
 
 
 class Documents(Value):
@@ -57,6 +65,8 @@ class Documents(Value):
     pods: tuple[Pod, ...] = ()
     config_maps: tuple[ConfigMap, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    owners: tuple[tuple[str, str, str], ...] = ()
+    """Kind, namespace and name of what made pods: a Deployment may ask for none any more."""
     notes: tuple[Note, ...] = ()
     """What is set aside, in the order of the file."""
     warnings: tuple[str, ...] = ()
@@ -87,6 +97,7 @@ def read(text: str, name: str, lenient: bool = False) -> Documents:
         pods=tuple(one for one in found if isinstance(one, types.Pod)),
         config_maps=tuple(one for one in found if isinstance(one, types.ConfigMap)),
         secrets=tuple(one for one in found if isinstance(one, types.Secret)),
+        owners=tuple(reading.owners),
         notes=tuple(sorted(reading.notes, key=lambda note: note.line)),
         warnings=tuple(reading.warnings),
     )
@@ -149,7 +160,7 @@ def _finished(given: Value, path: str, reading: Reading) -> Iterator[Value]:
     if isinstance(given, types.Pod):
         _say(validate.validate(_completed(given)), below, reading)
         _note(tables.noted(given, path), reading)
-        _note(rules_resources.notes(given.spec, f"{below}spec"), reading)
+        _note(validate.notes(given.spec, f"{below}spec"), reading)
         made: list[Value] = [replace(_completed(given), metadata=_named(given.metadata))]
     elif isinstance(given, (types.ConfigMap, types.Secret)):
         _say(validate.validate_data(given), below, reading)
@@ -163,51 +174,25 @@ def _finished(given: Value, path: str, reading: Reading) -> Iterator[Value]:
 
 def _expanded(given: Value, path: str, below: str, reading: Reading) -> Iterator[Pod]:
     """The pods of a Deployment, a Job or a DaemonSet."""
+    from minirun.pod.manifest import rules_workload  # so that a Pod does not pay for it
+
     spec = given.spec  # type: ignore[attr-defined]  # all three have one
     kind = type(given).__name__
     template: PodTemplateSpec = spec.template
-    pod = _completed(types.Pod(metadata=template.metadata, spec=template.spec))
+    pod = rules_workload.within(_completed(types.Pod(metadata=template.metadata, spec=template.spec)), spec)
     _say(rules_data.metadata(given.metadata, "metadata"), below, reading)  # type: ignore[attr-defined]  # the same
     _say(tables.check(given, ""), below, reading)
-    _say(_template_rules(kind, spec), below, reading)
+    _say(rules_workload.check(kind, spec), below, reading)
     _say(validate.rules(pod.spec, "spec.template.spec"), below, reading)
     _note(tables.noted(given, path), reading)
-    _note(rules_resources.notes(pod.spec, f"{below}spec.template.spec"), reading)
+    _note(validate.notes(pod.spec, f"{below}spec.template.spec"), reading)
     owner = _named(given.metadata)  # type: ignore[attr-defined]  # the same
-    for name in _pod_names(kind, owner.name, spec):
+    reading.owners.append((kind, owner.namespace or "default", owner.name))
+    if getattr(spec, "replicas", None) == 0 or getattr(spec, "suspend", None):
+        word = "replicas" if kind == "Deployment" else "suspend"
+        _note([(f"{below}spec.{word}", "it asks for no pod")], reading)
+    for name in rules_workload.pod_names(kind, owner.name, spec):
         yield replace(pod, metadata=_of_template(template.metadata, owner, kind, name))
-
-
-def _template_rules(kind: str, spec: Value) -> Iterator[Finding]:
-    """What a template may not say that a pod may."""
-    template: PodTemplateSpec = spec.template  # type: ignore[attr-defined]  # all three have one
-    policy = template.spec.restartPolicy
-    labels = template.metadata.labels
-    if kind == "Job" and policy not in ("OnFailure", "Never"):
-        yield "spec.template.spec.restartPolicy", "has to be OnFailure or Never in a Job, which ends"
-    if kind != "Job" and policy not in (None, "Always"):
-        yield "spec.template.spec.restartPolicy", f"has to be Always in a {kind}, which goes on"
-    if kind != "Job" and template.spec.activeDeadlineSeconds is not None:
-        yield "spec.template.spec.activeDeadlineSeconds", f"cannot be in a {kind}, which goes on"
-    yield from rules_data.labels(template.metadata, "spec.template.metadata")
-    selector = getattr(spec, "selector", None)
-    if kind != "Job" and selector:
-        if not selector.matchLabels and not selector.matchExpressions:
-            yield "spec.selector", "is empty, and would choose every pod"
-        for key, value in selector.matchLabels.items():
-            if labels.get(key) != value:
-                yield "spec.template.metadata.labels", f"need {key}: {value}, which spec.selector wants"
-    if (getattr(spec, "replicas", None) or 0) > MOST_REPLICAS:
-        yield "spec.replicas", f"more than {MOST_REPLICAS} are for a cluster"
-
-
-def _pod_names(kind: str, name: str, spec: Value) -> list[str]:
-    """Names that are the same every time, so that ``pod down FILE`` finds them."""
-    if kind != "Deployment":
-        return [name]
-    replicas = spec.replicas  # type: ignore[attr-defined]  # a Deployment's
-    # min: what is out of range has been said; it need not be built.
-    return [f"{name}-{number}" for number in range(min(1 if replicas is None else replicas, MOST_REPLICAS))]
 
 
 def _of_template(template: ObjectMeta, owner: ObjectMeta, kind: str, name: str) -> ObjectMeta:
@@ -266,3 +251,12 @@ def _must_be_new(one: Value, below: str, reading: Reading) -> None:
     if key in reading.names and metadata.name:
         reading.problem(f"{below}metadata.name", f"the file has another {kind} named {metadata.name!r}")
     reading.names.add(key)
+    if isinstance(one, types.Pod) and not reading.known(f"{below}metadata.name"):
+        longest = max(
+            (len(each.name) for each in (*one.spec.initContainers, *one.spec.containers)), default=0
+        )
+        if len(metadata.name) + longest > LONGEST_NAMES:
+            why = f"has {len(metadata.name) + longest} characters with its longest container's"
+            reading.problem(
+                f"{below}metadata.name", f"{why}, and both in one file's name have {LONGEST_NAMES}"
+            )

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 #: resolv.conf(5) and glibc's limits, as Kubernetes has taken them over.
 MOST_NAMESERVERS, MOST_SEARCHES, MOST_SEARCH_CHARACTERS = 3, 32, 2048
 
-#: The one runtimeClassName that there is.
-RUNTIME = "minirun"
-
 
 def check(spec: PodSpec, path: str) -> Iterator[Finding]:
     """Everything about the pod as a whole."""
@@ -29,9 +26,6 @@ def check(spec: PodSpec, path: str) -> Iterator[Finding]:
     yield from rules_volume.check(spec, f"{path}.volumes")
     yield from rules_security.check_pod(spec, path)
     yield from rules_resources.check_pod(spec, path)
-    if spec.runtimeClassName not in (None, "", RUNTIME):
-        why = f"{spec.runtimeClassName!r} is not here: {RUNTIME} runs its own containers, and only those"
-        yield f"{path}.runtimeClassName", why
     if spec.ephemeralContainers:
         why = "cannot be in a manifest: start the pod, then use `minirun pod debug`"
         yield f"{path}.ephemeralContainers", why
@@ -65,6 +59,13 @@ def names(spec: PodSpec, path: str) -> Iterator[Finding]:
     for field in ("setHostnameAsFQDN", "hostNetwork"):
         if getattr(spec, field):
             yield f"{path}.hostnameOverride", f"cannot stand beside {field}"
+
+
+def notes(spec: PodSpec, path: str) -> Iterator[Finding]:
+    """What has no effect beside something else."""
+    for field in ("hostname", "subdomain", "setHostnameAsFQDN"):
+        if spec.hostNetwork and getattr(spec, field):
+            yield f"{path}.{field}", "hostNetwork goes with the host's own name"
 
 
 def dns(spec: PodSpec, path: str) -> Iterator[Finding]:

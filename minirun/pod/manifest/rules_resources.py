@@ -6,7 +6,7 @@ Pods and Containers"; KEP-2837 (limits of the pod as a whole).
 
 from __future__ import annotations
 
-from minirun.pod import quantity
+from minirun.pod import quantity, resources
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,12 +36,32 @@ def check_pod(spec: PodSpec, path: str) -> Iterator[Finding]:
     yield from _requirements(whole, place, KNOWN)
     if whole.claims:
         yield f"{place}.claims", "cannot be given for a pod as a whole: give them to its containers"
+    larger = list(_larger(spec, whole, path))
+    yield from larger or _sums(spec, whole, place)
+
+
+def _larger(spec: PodSpec, whole: ResourceRequirements, path: str) -> Iterator[Finding]:
+    """Containers with a limit beyond the pod's."""
     for index, container in enumerate(spec.containers):
         limits = container.resources.limits if container.resources else {}
         for name, limit in limits.items():
             if name in whole.limits and _more(limit, whole.limits[name]):
                 where = f"{path}.containers[{index}].resources.limits[{name}]"
                 yield where, f"{limit} is more than the limit of the pod, {whole.limits[name]}"
+
+
+def _sums(spec: PodSpec, whole: ResourceRequirements, path: str) -> Iterator[Finding]:
+    """What the containers request at one moment fits into what the pod has."""
+    try:
+        summed = resources.at_one_moment(spec, resources.requests)
+    except ValueError:
+        return  # an amount is negative, which has been said
+    for name, amount in (("cpu", f"{summed.cpu}m"), ("memory", str(summed.memory))):
+        for side in ("requests", "limits"):
+            given = getattr(whole, side).get(name)
+            if given is not None and _more(amount, given):
+                yield f"{path}.{side}[{name}]", f"{given} is less than its containers request, {amount}"
+                break
 
 
 def notes(spec: PodSpec, path: str) -> Iterator[Finding]:

@@ -83,6 +83,9 @@ def check_container(container: Container, spec: PodSpec, path: str) -> Iterator[
     yield from _profile(context.seccompProfile, f"{path}.seccompProfile", "a path below the profiles' folder")
     yield from _profile(context.appArmorProfile, f"{path}.appArmorProfile", "the name of a loaded profile")
     yield from _mapped(context, spec, path)
+    if context.privileged and spec.hostUsers is False:
+        why = "refused beside hostUsers: false: a user namespace is where privileges end; add capabilities"
+        yield f"{path}.privileged", why
     if context.procMount == "Unmasked" and spec.hostUsers is not False:
         why = "Unmasked needs hostUsers: false: an open /proc is only safe for a root that is nobody outside"
         yield f"{path}.procMount", why

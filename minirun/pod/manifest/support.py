@@ -50,7 +50,6 @@ NOTED = {
     "DaemonSetSpec.minReadySeconds": _CONTROLLER,
     "DaemonSetSpec.revisionHistoryLimit": _CONTROLLER,
     "DaemonSetSpec.updateStrategy": _CONTROLLER,
-    "JobSpec.activeDeadlineSeconds": "a Job is one pod here: set activeDeadlineSeconds in its template",
     "JobSpec.backoffLimit": "a Job is one pod here: its restartPolicy decides",
     "JobSpec.backoffLimitPerIndex": _CONTROLLER,
     "JobSpec.completionMode": "a Job is one pod here",
@@ -64,7 +63,6 @@ NOTED = {
     "JobSpec.scheduling": _SCHEDULER,
     "JobSpec.selector": _CONTROLLER,
     "JobSpec.successPolicy": _CONTROLLER,
-    "JobSpec.suspend": _CONTROLLER,
     "JobSpec.ttlSecondsAfterFinished": "no controller runs here: `minirun pod prune` removes what has ended",
 }
 
@@ -157,7 +155,7 @@ _LOCAL = "images come from the local store, with every policy: `minirun load` pu
 #: What a supported field does, where its name does not say it all.
 SAID = {
     "PodSpec.ephemeralContainers": "through `minirun pod debug`, as in a cluster; not in a manifest",
-    "PodSpec.runtimeClassName": "minirun; others would need a bundle on disk, and are refused",
+    "PodSpec.runtimeClassName": "an OCI runtime by its program's name: runc, crun, runsc ...; or minirun",
     "PodSpec.dnsPolicy": "ClusterFirst is Default here: there is no cluster DNS",
     "PodSpec.os": "linux; Kubernetes wants it said beside stopSignal",
     "PodSpec.resources": "the limits of the pod as a whole",
@@ -171,6 +169,8 @@ SAID = {
     "Container.restartPolicy": "Always makes an init container a sidecar",
     "Deployment.kind": "`replicas` pods: NAME-0, NAME-1 ...",
     "DeploymentSpec.replicas": "pods NAME-0, NAME-1 ...",
+    "JobSpec.activeDeadlineSeconds": "its pod's, if that has none that is shorter",
+    "JobSpec.suspend": "true makes no pod",
     "DeploymentSpec.selector": "has to fit the template's labels",
     "DaemonSetSpec.selector": "has to fit the template's labels",
 }

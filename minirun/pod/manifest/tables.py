@@ -76,6 +76,7 @@ RANGES = {
     "Probe.failureThreshold": _COUNT,
     "Probe.terminationGracePeriodSeconds": (1, 2**63 - 1),
     "PodSpec.activeDeadlineSeconds": (1, 2**31 - 1),
+    "JobSpec.activeDeadlineSeconds": (0, 2**63 - 1),
     "PodSpec.terminationGracePeriodSeconds": _SECONDS,
     "ContainerRestartRuleOnExitCodes.values": (0, 255),
     "SecurityContext.runAsUser": _ID,

@@ -4,13 +4,13 @@ Layer: pod; pure. Rules about one field are rows of tables.py, those between
 fields are functions, a file for each noun. Every rule yields findings (a path
 and what is wrong) and none raises, so that all of them are heard. Read next:
 rules_pod.py, rules_container.py, rules_probe.py, rules_volume.py,
-rules_security.py, rules_resources.py, rules_data.py. The API server's
+rules_security.py, rules_resources.py, rules_data.py, rules_workload.py. The API server's
 `pkg/apis/core/validation`, and the kubelet's where it would refuse to start.
 """
 
 from __future__ import annotations
 
-from minirun.pod.manifest import rules_container, rules_data, rules_pod, tables
+from minirun.pod.manifest import rules_container, rules_data, rules_pod, rules_resources, tables
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ def rules(spec: PodSpec, path: str) -> Iterator[Finding]:
     """The rules between fields, of a pod's spec or of a template's."""
     yield from rules_pod.check(spec, path)
     yield from rules_container.check(spec, path)
+
+
+def notes(spec: PodSpec, path: str) -> Iterator[Finding]:
+    """What is accepted and has no effect, because of something else (of a field alone: tables.py)."""
+    yield from rules_pod.notes(spec, path)
+    yield from rules_resources.notes(spec, path)
 
 
 def validate_container(container: Container, spec: PodSpec, path: str) -> Iterator[Finding]:

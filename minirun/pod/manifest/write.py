@@ -52,7 +52,7 @@ def _dumper(yaml: Any) -> Any:
         style = None
         if "\n" in value.rstrip("\n"):
             style = "|"
-        elif resolved(value) != value or value.lower() in ("y", "n"):
+        elif resolved(value) != value:
             style = '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from minirun.pod.volumes.mounting import mounts
 from minirun.pod.volumes.planned import Places, Planned, VolumePlan
-from minirun.pod.volumes.sources import make, plan
+from minirun.pod.volumes.sources import make, plan, refresh
 from minirun.pod.volumes.subpath import prepare
 from minirun.pod.volumes.sweep import sweep, unmake
 from minirun.pod.volumes.usage import is_limited, over_limit, usage
@@ -35,6 +35,7 @@ __all__ = [
     "VolumePlan",
     "plan",
     "make",
+    "refresh",
     "mounts",
     "prepare",
     "usage",

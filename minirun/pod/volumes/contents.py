@@ -57,7 +57,7 @@ def _of_projection(
     for kind in ("serviceAccountToken", "clusterTrustBundle", "podCertificate"):
         if getattr(source, kind) is not None:
             raise Unsupported(
-                f"volume {place}: {kind}",
+                f"volume {place}: {kind} is not supported",
                 "only the API server of a cluster can issue that",
                 "take it out, or bring the file by a Secret",
             )

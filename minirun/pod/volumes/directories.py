@@ -92,9 +92,14 @@ def _show_layers(place: str, layers: Sequence[str]) -> str:
 
 @syscall("mount", show=_show_layers)
 def mount_layers(place: str, layers: Sequence[str]) -> bool:
-    """Shows two or more ``layers``, the lowest first, as one at ``place``; False if they were there."""
+    """Shows two or more ``layers``, the lowest first, as one at ``place``; False if they were there.
+
+    Which ones is noted beside it, before: the mount table does not tell, and nobody is to remove them.
+    """
     if not _mountpoint(place):
         return False
+    with open(f"{place}.layers", "wb") as file:
+        file.write(b"".join(os.fsencode(layer) + b"\n" for layer in layers))
     mountpoint.mount_layers(place, list(reversed(layers)), _LAYERS)
     return True
 

@@ -6,6 +6,7 @@ Part of ``pod/volumes``, pure. Each is a bind mount of a place on the host:
     recursiveReadOnly              rro: nothing below either
     mountPropagation               None rprivate, HostToContainer rslave, Bidirectional rshared
     subPath, subPathExpr           a part of the volume; subpath.py puts it where this says
+    hostUsers: false               subpath.py maps the ids of what is not the pod's alone
 
 What is mounted deeper comes later, so that nothing is hidden. Read ``subpath.py``
 next; ``isolation/mounts/options.py`` has the words. Kubernetes: VolumeMount.
@@ -98,6 +99,16 @@ def subpath_of(container: Container, each: VolumeMount, variables: Mapping[str, 
     return path
 
 
+def is_mapped(places: Places, volume: Planned, subpath: str) -> bool:
+    """Whether it needs an id map of its own, for a user namespace to see who owns what.
+
+    What minirun keeps is seen through the store's (isolation/users.py), which all containers of a
+    user namespace have; a part of it, or of the host's tree, is mounted from elsewhere.
+    """
+    kinds = ("hostPath", "persistentVolumeClaim") if subpath else ("hostPath",)
+    return bool(places.first_id) and volume.kind in kinds
+
+
 def _mount(
     container: Container, number: int, each: VolumeMount, plan: VolumePlan, variables: Mapping[str, str]
 ) -> Mount:
@@ -115,8 +126,10 @@ def _mount(
     words += ["noexec"] if volume.kind == "image" else []  # as in Kubernetes: data, not programs
     if volume.layers:
         return _overlay(container, each, volume, target, subpath, words)
-    source = plan.places.subpath(container.name, number) if subpath else volume.path
-    words += _id_map(plan.places, volume, bool(subpath))
+    prepared = subpath or is_mapped(plan.places, volume, subpath)
+    source = plan.places.subpath(container.name, number) if prepared else volume.path
+    if plan.places.first_id and volume.kind == "persistentVolumeClaim" and not prepared:
+        words.append(VOLUME)
     return Mount(destination=target, type="bind", source=source, options=("rbind", *words))
 
 
@@ -145,15 +158,6 @@ def _access(container: Container, each: VolumeMount, volume: Planned) -> str:
     return "ro" if each.readOnly or volume.readonly else "rw"
 
 
-def _id_map(places: Places, volume: Planned, part: bool) -> list[str]:
-    """What a user namespace needs, to see the owners of files that are not the pod's alone."""
-    if not places.first_id or volume.kind not in ("hostPath", "persistentVolumeClaim"):
-        return []
-    # What minirun keeps is seen through the store's id map, which all containers of a
-    # user namespace have; a part of it, or of the host's tree, is mounted from elsewhere.
-    return [VOLUME] if volume.kind == "persistentVolumeClaim" and not part else ["idmap"]
-
-
 def _overlay(
     container: Container, each: VolumeMount, volume: Planned, target: str, subpath: str, words: list[str]
 ) -> Mount:
@@ -162,7 +166,7 @@ def _overlay(
     if subpath or len(os.fsencode(lower)) > _PAGE - 64 or "," in lower:
         what = "a part of an image" if subpath else f"an image of {len(volume.layers)} layers"
         raise Unsupported(
-            f"{_said(container, each)}: {what}",
+            f"{_said(container, each)}: cannot mount {what}",
             "with hostUsers: false it is put together inside the container, which takes no such thing",
             "leave out subPath" if subpath else "leave out hostUsers: false",
         )

@@ -23,6 +23,8 @@ class Places(Value):
     """ROOT: images, and volumes that outlive every pod."""
     first_id: int = 0
     """The host's id of root in the pod's user namespace; 0 without one."""
+    users: str = ""
+    """That namespace, while the pod has a sandbox: /proc/PID/ns/user."""
     memory: int = 0
     """Bytes that the pod may take: no volume in memory is larger; 0 is no limit."""
 

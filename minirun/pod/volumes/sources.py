@@ -41,6 +41,12 @@ def make(plan: VolumePlan, fault: Callable[[int, str], None] | None = None) -> N
     Walk(plan.steps, HOST, fault=fault).run()
 
 
+def refresh(plan: VolumePlan) -> None:
+    """Writes those files anew that come from ConfigMaps, Secrets and the pod's own fields."""
+    fills = [step for step in plan.steps if any(call.function is payload.write for call in step.calls)]
+    Walk(fills, HOST).run()
+
+
 def plan(
     context: Context, places: Places, layers_of: Callable[[str], tuple[str, ...]] | None = None
 ) -> VolumePlan:
@@ -107,7 +113,7 @@ def _planned(volume: Volume, wish: _Wish) -> tuple[Planned, list[Step]]:
     maker = _KINDS.get(kind)
     if maker is None:
         raise Unsupported(
-            f"volume {volume.name}: {kind}",
+            f"volume {volume.name}: {kind} is not supported",
             "only a cluster, or a driver in it, can provide that",
             "use persistentVolumeClaim (a volume that minirun keeps), hostPath or emptyDir",
         )
@@ -120,7 +126,7 @@ def _empty_dir(volume: Volume, wish: _Wish) -> tuple[Planned, list[Step]]:
     medium = source.medium if source else ""
     if medium not in ("", "Memory"):
         raise Unsupported(
-            f"volume {volume.name}: emptyDir.medium {medium}",
+            f"volume {volume.name}: emptyDir.medium cannot be {medium!r}",
             "minirun has the disk (no medium) and Memory",
             "leave the medium out",
         )
@@ -272,5 +278,5 @@ def _bytes(volume: Volume, text: str) -> int:
         return quantity.whole(text)
     except ValueError as error:
         raise InvalidInput(
-            f"volume {volume.name}: emptyDir.sizeLimit", str(error), "for example 64Mi"
+            f"volume {volume.name}: emptyDir.sizeLimit is no quantity", str(error), "for example 64Mi"
         ) from error

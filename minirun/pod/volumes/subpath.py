@@ -15,7 +15,7 @@ import errno
 import os
 import stat
 
-from minirun.errors import Conflict, InvalidInput, StepFailed, hint, reason
+from minirun.errors import Conflict, InvalidInput, StepFailed, Unsupported, hint, reason
 from minirun.linux import mount
 from minirun.linux.mount import MountFlag
 from minirun.linux.path import Resolve, make_directory, openat2
@@ -45,30 +45,37 @@ def prepare(container: Container, plan: VolumePlan, variables: Mapping[str, str]
         if how != "rprivate" and volume.path:
             _check_propagation(volume.path, how, each.mountPropagation or "")
         path = mounting.subpath_of(container, each, variables)
-        if path and volume.path:
-            writable = not volume.readonly
+        mapped = mounting.is_mapped(plan.places, volume, path)
+        if volume.path and (path or mapped):
+            target = plan.places.subpath(container.name, number)
             owner = plan.places.first_id if volume.kind == "emptyDir" else 0
-            bind(volume.path, path, plan.places.subpath(container.name, number), how, writable, owner)
+            users = plan.places.users if mapped else ""
+            bind(volume.path, path, target, how, not volume.readonly, owner, users)
 
 
-def _show_bind(volume: str, path: str, target: str, *_: object) -> str:
-    return f'open_tree(openat2("{volume}", "{path}", {{resolve={_INSIDE}}})), move_mount("{target}")'
+def _show_bind(volume: str, path: str, target: str, _how: str, _make: bool, _owner: int, users: str) -> str:
+    opened = f'openat2("{volume}", "{path}", {{resolve={_INSIDE}}})' if path else f'"{volume}"'
+    mapped = f"mount_setattr(MOUNT_ATTR_IDMAP, {users}), " if users else ""
+    return f'open_tree({opened}), {mapped}move_mount("{target}")'
 
 
 @syscall("open_tree", show=_show_bind)
-def bind(volume: str, path: str, target: str, how: str, make: bool, owner: int = 0) -> None:
-    """Binds ``path`` inside the directory ``volume`` to ``target``, in place of what was there.
+def bind(volume: str, path: str, target: str, how: str, make: bool, owner: int = 0, users: str = "") -> None:
+    """Binds ``path`` inside the directory ``volume``, or all of it, to ``target``, instead of what was there.
 
     With ``make`` it becomes a directory where nothing is, like the volume's own
-    and ``owner``'s. Raises InvalidInput if the path leads out of the volume.
+    and ``owner``'s. Owners are shown as the user namespace ``users`` maps them.
+    Raises InvalidInput if the path leads out of the volume.
     """
-    found = find(volume, path, make, owner)
+    found = find(volume, path, make, owner) if path else os.open(volume, os.O_PATH | os.O_CLOEXEC)
     try:
         _clear(target)
         _place(target, stat.S_ISDIR(os.fstat(found).st_mode))
         # By the magic link: exactly what was opened, whatever the path leads to by now.
         tree = mount.open_tree(f"/proc/self/fd/{found}", recursive=True)
         try:
+            if users:
+                _map_ids(tree, users, volume)
             if how != "rshared":
                 # Cut off from the volume's mount: what is undone here must not be undone there.
                 cut = MountFlag.SLAVE if how == "rslave" else MountFlag.PRIVATE
@@ -78,6 +85,20 @@ def bind(volume: str, path: str, target: str, how: str, make: bool, owner: int =
             os.close(tree)
     finally:
         os.close(found)
+
+
+def _map_ids(tree: int, users: str, volume: str) -> None:
+    """Of the mount itself: those below it may be of file systems that cannot, as /proc's."""
+    try:
+        mount.idmap(tree, users)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise Unsupported(
+            f"hostUsers: false, with a volume at {volume}",
+            "its file system cannot map ids, so its files would be nobody's in the pod",
+            "use a directory of another file system, or leave hostUsers out",
+        ) from error
 
 
 def find(volume: str, path: str, make: bool = False, owner: int = 0) -> int:
