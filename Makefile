@@ -12,7 +12,8 @@ BIN    := $(CURDIR)/$(VENV)/bin
 IMAGES := busybox debian python
 
 # What the installed minirun is made from.
-SOURCES := pyproject.toml README.md LICENSE $(shell find minirun -name '*.py' -o -name '*.[ch]' -o -name '*.json' -o -name '*.nft')
+SOURCES := pyproject.toml README.md LICENSE $(shell find minirun -name '*.py' -o -name '*.[ch]' -o -name '*.json' -o -name '*.nft' -o -name '*.toml') \
+           $(shell find tutorials -type f -not -path '*/.*')
 
 # An installed minirun must be byte-compiled, or each start compiles it again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -68,6 +69,10 @@ bench: install packages-test packages-vm ## measure against runc and podman (BEN
 pod-fields: $(VENV)/.test ## write tutorials/pod-fields.md anew: which fields of a manifest count
 	@mkdir -p tutorials
 	@$(BIN)/python -c "from minirun.pod.manifest import support; print(support.page(), end='')" > tutorials/pod-fields.md
+
+.PHONY: tutorials
+tutorials: $(VENV)/.dependencies ## assemble the chapters' README.md from their text.en.md
+	@PYTHONPATH=. $(BIN)/python -m minirun.learn.assemble
 
 .PHONY: native
 native: packages ## compile the C programs in place, for a source checkout

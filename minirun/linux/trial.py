@@ -80,6 +80,26 @@ def knows(call: str) -> bool:
     return True
 
 
+def calls_by_int80() -> bool:
+    """Whether 64-bit programs have the 32-bit system calls too; a kernel can be built or booted without."""
+    if os.uname().machine != "x86_64":
+        return False
+    try:
+        return bool(in_child(_getpid_by_int80))
+    except TrialFailed:
+        return False  # a signal ended it
+
+
+def _getpid_by_int80() -> bool:
+    import ctypes
+    import mmap
+
+    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")  # mov eax, 20; int 0x80; ret
+    place = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    return int(ctypes.CFUNCTYPE(ctypes.c_int)(place)()) == os.getpid()
+
+
 def be_born_in(cgroup: str) -> None:
     """Has a child born in the cgroup v2 directory ``cgroup``; it ends at once."""
     pid = process.clone3(CloneFlag(0), cgroup)

@@ -65,7 +65,7 @@ class Supervisor:
     """Looks after one pod. The caller holds supervisor.lock."""
 
     def __init__(self, home: PodHome, record: PodRecord | None = None) -> None:
-        """``record`` is the pod's, for who makes it: its progress is stored at the end, it is a ruin till then."""
+        """``record`` is the pod's, for who makes it: its progress is stored once, at the end."""
         self.stores = record is None
         record = record or home.record()
         self.home = home

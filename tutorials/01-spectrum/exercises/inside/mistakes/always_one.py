@@ -1,0 +1,2 @@
+# wrong: says-one
+print(1)

@@ -1,0 +1,16 @@
+# wrong: hosts-user
+import ctypes
+import os
+import sys
+
+CLONE_NEWUSER = 0x10000000
+libc = ctypes.CDLL(None, use_errno=True)
+uid, gid = os.getuid(), os.getgid()
+
+
+def write(name, text):
+    with open(f"/proc/self/{name}", "w") as file:
+        file.write(text)
+
+
+os.execv("/bin/" + sys.argv[1], sys.argv[1:])
