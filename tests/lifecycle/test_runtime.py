@@ -51,6 +51,15 @@ def test_the_same_container(minirun: Minirun) -> None:
     assert look(minirun, *RUNC) == look(minirun)
 
 
+def test_what_the_caller_ignores_is_not_ignored_inside(minirun: Minirun) -> None:
+    """Whatever started us: an ignored signal stays ignored through execve(2), also the runtime's."""
+    done = minirun(
+        *("run", "--rm", *NONE, *RUNC, "busybox", "grep", "SigIgn", "/proc/self/status"),
+        preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+    )
+    assert done.stdout.split() == ["SigIgn:", "0" * 16], done.stderr
+
+
 def test_a_life(minirun: Minirun) -> None:
     """create, start, exec, pause, stop, start again: each verb is the runtime's or reaches what it made."""
     program = "trap 'echo asked; exit 3' TERM; echo begun; while :; do sleep 0.1; done"

@@ -1,4 +1,4 @@
-"""The patterns that pods are for: the examples of tutorials/13-patterns, and what their README shows."""
+"""The patterns that pods are for: the manifests of tutorials/13-patterns, beyond what its sessions show."""
 
 from __future__ import annotations
 
@@ -10,39 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests import console
 from tests.needs import needs
-from tests.pod.living import PATIENCE, Living, Pods, fetch, inode, printed, until
+from tests.pod.living import Living, Pods, fetch, inode, printed, until
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "tutorials" / "13-patterns"
-README = (EXAMPLES / "README.md").read_text()
 
 
 def made_of(pods: Pods, name: str) -> Living:
     """The pod of a manifest's own name."""
     pods.minirun("pod", "create", str(EXAMPLES / f"{name}.yaml"), check=True)
     return pods.find(name)
-
-
-@pytest.mark.parametrize("heading", ["Sidecar", "Ambassador", "Adapter", "Init", "One pod three times"])
-def test_what_the_readme_shows(pods: Pods, heading: str) -> None:
-    """Every command of the text, in its order, prints what stands below it."""
-    shell = console.Shell(pods.minirun, EXAMPLES)
-    try:
-        shell.follow(console.section(README, heading), PATIENCE)
-    finally:
-        shell.close()
-
-
-def test_nothing_of_the_readme_is_left_out() -> None:
-    """Each section with commands is followed above; no block is of a kind that nobody runs."""
-    headings = [line.removeprefix("## ") for line in README.splitlines() if line.startswith("## ")]
-    assert headings == ["Sidecar", "Ambassador", "Adapter", "Init", "One pod three times"]
-    fences = [line for line in README.splitlines() if line.startswith("```")]
-    assert set(fences[::2]) == {"```console"} and set(fences[1::2]) == {"```"}
-    assert console.blocks(README.split("\n## ")[0]) == []
 
 
 def test_sidecar(pods: Pods) -> None:

@@ -181,6 +181,10 @@ def call(words: Sequence[str], cwd: str, streams: Sequence[int], capture: bool =
 
     import prctl  # noqa: F401  # for die_with_parent: after the fork is no time to import
 
+    def before() -> None:
+        process.die_with_parent()
+        process.stop_ignoring_signals()  # what our caller ignores the container's program would, too
+
     stdin, stdout, stderr = streams or (subprocess.DEVNULL,) * 3
     child = subprocess.Popen(
         list(words),
@@ -189,7 +193,7 @@ def call(words: Sequence[str], cwd: str, streams: Sequence[int], capture: bool =
         stderr=stderr,
         cwd=cwd,
         env=ENV,
-        preexec_fn=process.die_with_parent,
+        preexec_fn=before,
     )
     try:
         printed, _ = child.communicate(timeout=None if "wait" in words[-2:] else PATIENCE)
