@@ -228,6 +228,7 @@ class Deeds:
 
 def _get_ready() -> object:
     """Imports what the members need, while others are at work on the sandbox: then it costs no time."""
-    from minirun.pod import begin
+    from minirun.container import shared
+    from minirun.pod import begin, history
 
-    return begin
+    return shared, begin, history

@@ -23,7 +23,6 @@ from minirun.isolation.cgroups.layout import layout
 from minirun.pod import environment, member, node, sandbox, volumes
 from minirun.pod.state import NAMESPACE, PodRecord, Pods
 from minirun.pod.volumes import mounting, subpath
-from minirun.spec import Root
 from minirun.steps import HOST, Call, Step
 from minirun.values import TYPE_CHECKING, Value, replace
 
@@ -108,7 +107,7 @@ def _sandbox(store: Store, record: PodRecord) -> tuple[Spec, list[Step]]:
     image = Image(id="", config=ImageConfig(entrypoint=("/pause",)))
     lent = lend(home, (), False, FIRST_ID)
     spec = spec_of(options, image.config, SANDBOX, lent, _pid, wired)
-    spec = replace(spec, root=Root(path=sandbox.place_of(store.root), readonly=True))
+    spec = sandbox.standing_on(sandbox.place_of(store.root), spec, options.runtime)
     return spec, _steps(store, spec, wires, options.runtime)
 
 

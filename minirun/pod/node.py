@@ -89,14 +89,15 @@ def memory() -> int:
 def addresses() -> tuple[str, ...]:
     """By which the host is reached: those of the interfaces of its default routes, IPv4 first.
 
-    The loopback's where there is no such route.
+    Where there is no such route, those of all interfaces; the loopback's leads a pod to itself.
     """
     from minirun.linux import netlink_listing as listing
 
     out = {way.index for way in listing.routes() if way.destination in ("0.0.0.0/0", "::/0")}
-    found = [one.address.partition("/")[0] for one in listing.addresses() if one.index in out]
-    lasting = [one for one in found if not one.startswith("fe80:")]
-    return tuple(sorted(lasting, key=lambda one: ":" in one)) or ("127.0.0.1",)
+    found = [(one.index, one.address.partition("/")[0]) for one in listing.addresses()]
+    lasting = [one for one in found if not one[1].startswith(("fe80:", "127.")) and one[1] != "::1"]
+    chosen = [one for one in lasting if one[0] in out] or lasting
+    return tuple(sorted((one for _, one in chosen), key=lambda one: ":" in one)) or ("127.0.0.1",)
 
 
 def group_path(pod: Pod, uid: str) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from minirun.container.state import Home, Record
     from minirun.pod.manifest.types import Pod, PodSpec
     from minirun.pod.state import PodHome, PodRecord
+    from minirun.spec import Spec
     from minirun.steps import Step
 
 #: Labels of all containers of a pod; containerd and docker's shim use the same.
@@ -47,6 +48,7 @@ POD, NAMESPACE, UID, CONTAINER = (
 SANDBOX = "POD"
 #: Whom the sleeping program runs as; Kubernetes' pause image has the same.
 NOBODY = "65535:65535"
+_MOUNTS = ("/proc", "/dev", "/dev/shm")
 
 
 def make(
@@ -67,7 +69,7 @@ def make(
     root = _root(home.store.root)
 
     def adapt(container: Record) -> Record:
-        spec = replace(container.spec, root=Root(path=root, readonly=True))
+        spec = standing_on(root, container.spec, container.runtime)
         return with_runtime(pod.spec, replace(container, pod=record.uid, spec=spec), container.id)
 
     def files(addresses: Sequence[str]) -> dict[str, str]:
@@ -99,6 +101,16 @@ def with_runtime(spec: PodSpec, container: Record, sandbox: str) -> Record:
     from minirun.container.oci import runtime  # another program makes it
 
     return runtime.in_pod(container, sandbox)
+
+
+def standing_on(root: str, spec: Spec, runtime: str) -> Spec:
+    """The sandbox's Spec, with its root, and of a container's mounts those that it has a use for.
+
+    Each takes its time. Sysctls are written to /proc, and members take their /dev/shm
+    from here; another ``runtime`` writes into more of them.
+    """
+    kept = spec.mounts if runtime else tuple(each for each in spec.mounts if each.destination in _MOUNTS)
+    return replace(spec, root=Root(path=root, readonly=True), mounts=kept)
 
 
 def plan(home: PodHome, record: PodRecord) -> list[Step]:

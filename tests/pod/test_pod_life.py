@@ -90,6 +90,10 @@ def test_namespaces_are_those_of_pause(pods: Pods) -> None:
     for kind in ("pid", "mnt", "cgroup"):
         assert len({inode(pid, kind) for pid in pids}) == 3, kind
     assert inode(made.pause, "net") != os.readlink("/proc/self/ns/net")
+    # Pause has use for little else: what is mounted for it costs each pod its time.
+    lines = Path(f"/proc/{made.pause}/mountinfo").read_text().splitlines()
+    outside = {line.split()[4] for line in lines} - {"/", "/proc", "/dev", "/dev/shm"}
+    assert all(each.startswith(("/proc/", "/etc/")) for each in outside)
     assert made.exec("hostname").strip() == "shared"
     # What one listens on, the other reaches at localhost.
     until("it answers", lambda: fetch(f"http://{made.address}:7000/") == "it is me")
