@@ -12,15 +12,18 @@ knows a sentence of it. In reading order:
     matching.py   is that what was printed? with places that vary
     stores.py     the images that it finds
     materials.py  the files that it finds
+    home.py       a store and commands of its own
     classroom.py  a place for all that; sessions are played in it
     fence.py      what holds a learner's program: limits, namespaces, an end
     protection.py the machine's files, read-only
     groups.py     whose is a cgroup?
     looking.py    a process as the kernel tells of it
     attempt.py    one try of a program, for a check.py to look at
+    node.py       the pods of a learner's manifest, in an attempt
     checking.py   an exercise's check.py, run; its verdict in words
     learner.py    whose tutorial it is, and how far they have come
     folder.py     the folder that they work in
     reading.py    the text in a terminal
     tidying.py    what experiments have left, taken away
+    site/         the chapters as a site (`make docs`)
 """

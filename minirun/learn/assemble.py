@@ -108,10 +108,12 @@ def _predict(chapter: Chapter) -> str:
 def _exercise(chapter: Chapter, number: int, exercise: Exercise) -> str:
     words = exercise.words
     parts = [f"### {number}. {words.title} {'★' * exercise.level}", words.task]
-    commands = own("exercise-commands").format(name=exercise.name, number=chapter.number)
+    commands = own("exercise-commands").format(file=exercise.file, name=exercise.name, number=chapter.number)
     parts.append(commands.strip())
     parts += [_details(own("hint").format(number=at), hint) for at, hint in enumerate(words.hints, 1)]
-    parts.append(own("solution-at").format(link=f"exercises/{exercise.name}/solution.py"))
+    solution = exercise.solution.name
+    link = f"exercises/{exercise.name}/{solution}"
+    parts.append(own("solution-at").format(file=solution, link=link))
     return "\n\n".join(parts)
 
 

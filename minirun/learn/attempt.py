@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from minirun.learn.fence import Fence
+from minirun.learn.home import tidy
 from minirun.learn.looking import Done, Process
 
 if TYPE_CHECKING:
@@ -272,6 +273,7 @@ def _sweep(place: Path) -> None:
     """Removes the folders of attempts whose checker was killed."""
     for folder in place.glob(f"{_FOLDER}*"):
         if not os.path.exists(f"/proc/{folder.name.removeprefix(_FOLDER).partition('.')[0]}"):
+            tidy(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
 

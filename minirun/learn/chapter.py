@@ -8,6 +8,8 @@ refused by name, so that a writer meets it at once. Read ``excerpts.py`` next.
         chapter.toml  text.en.md  predict.en.toml  README.md  runtime.py
         sessions/NAME.session
         exercises/NAME/  task.py solution.py check.py words.en.toml mistakes/*.py
+
+What a learner writes may be a manifest as well: then it is task.yaml, and so on.
 """
 
 from __future__ import annotations
@@ -55,21 +57,28 @@ class Exercise(Value):
     """Its program keeps the contract ``PROGRAM run ROOTFS CMD [ARG...]``: `check --impl` can use it."""
     level: int = 1
     needs: tuple[str, ...] = ()
+    suffix: str = "py"
+    """What a learner writes: ``py``, a program, or ``yaml``, a manifest."""
+
+    @property
+    def file(self) -> str:
+        """What it is called in the learner's folder."""
+        return f"{self.name}.{self.suffix}"
 
     @property
     def task(self) -> Path:
         """The unsolved form, which is copied for the learner."""
-        return self.directory / "task.py"
+        return self.directory / f"task.{self.suffix}"
 
     @property
     def solution(self) -> Path:
         """One that passes."""
-        return self.directory / "solution.py"
+        return self.directory / f"solution.{self.suffix}"
 
     @property
     def mistakes(self) -> tuple[Path, ...]:
         """Typical wrong solutions; the first line of each names its message."""
-        return tuple(sorted((self.directory / "mistakes").glob("*.py")))
+        return tuple(sorted((self.directory / "mistakes").glob(f"*.{self.suffix}")))
 
 
 class Prediction(Value):
@@ -199,6 +208,7 @@ def _exercise(chapter: Path, name: str, given: Mapping[str, Any]) -> Exercise:
         runtime=options.take("runtime", bool, False),
         level=options.take("level", int, 1),
         needs=options.strings("needs"),
+        suffix=options.take("suffix", str, "py"),
     )
     words.end()
     options.end()

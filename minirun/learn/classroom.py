@@ -15,7 +15,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from minirun.errors import MinirunError
 from minirun.learn.fence import Fence
+from minirun.learn.home import TIDY, environment, make_commands, tidy
 from minirun.learn.materials import make_folder
-from minirun.learn.places import PACKAGE
 from minirun.learn.sessions import Exchange, trimmed
 from minirun.learn.stores import borrow
 from minirun.spec import Memory, Pids, Resources
@@ -40,11 +39,6 @@ if TYPE_CHECKING:
 LIMITS = Resources(memory=Memory(limit=3 << 30), pids=Pids(limit=4096))
 SECONDS = 60.0
 _HOME = "minirun-learn."
-_TIDY = """
-minirun pod rm -f --all
-minirun ps -aq | xargs -r minirun rm -f
-minirun vm ps -q | xargs -r minirun vm stop
-"""
 
 
 class Classroom:
@@ -65,7 +59,7 @@ class Classroom:
             self.folder = self.home / self.chapter.slug
             borrow(self.store, self.home / "root")
             make_folder(self.chapter, self.store.root, self.folder)
-            self._make_commands()
+            make_commands(self.home)
             self.fence.__enter__()
         except BaseException:
             shutil.rmtree(self.home)
@@ -80,7 +74,7 @@ class Classroom:
     def __exit__(self, *_: object) -> None:
         try:
             if (self.home / "state").exists():
-                self._run(_TIDY)
+                self._run(TIDY)
         finally:
             try:
                 self.fence.__exit__()
@@ -108,7 +102,7 @@ class Classroom:
         bash = self.fence.popen(
             ["bash", "--norc", str(file)],
             str(self.folder),
-            self._environment(),
+            environment(self.home),
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=writing,
@@ -143,35 +137,6 @@ class Classroom:
             time.sleep(0.002)
         bash.wait()
 
-    def _environment(self) -> dict[str, str]:
-        path = os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        return {
-            "HOME": os.environ.get("HOME", "/root"),
-            "LC_ALL": "C.UTF-8",
-            "MINIRUN_ROOT": f"{self.home}/root",
-            "MINIRUN_STATE": f"{self.home}/state",
-            "PATH": f"{self.home}/bin:{path}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-            "TERM": "dumb",
-            "USER": "root",
-        }
-
-    def _make_commands(self) -> None:
-        bin = self.home / "bin"
-        bin.mkdir()
-        # Bytecode is written for minirun, or each call compiles it all again. -P: a chapter's files
-        # are in the working directory, and none of them is to be imported.
-        places = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
-        lines = (
-            "#!/bin/sh",
-            "unset PYTHONDONTWRITEBYTECODE",
-            f'PYTHONPATH={places} exec {sys.executable} -P -m minirun "$@"',
-        )
-        (bin / "minirun").write_text("".join(f"{line}\n" for line in lines))
-        (bin / "minirun").chmod(0o755)
-        (bin / "python3").symlink_to(os.path.realpath(sys.executable))
-
 
 def _session_of(pid: int) -> int:
     with contextlib.suppress(ProcessLookupError):
@@ -191,14 +156,7 @@ def _sweep(place: Path) -> None:
     for home in place.glob(f"{_HOME}*.*"):
         if os.path.exists(f"/proc/{home.name.removeprefix(_HOME).partition('.')[0]}"):
             continue
-        if (home / "state").exists():
-            environment = {
-                **os.environ,
-                "MINIRUN_ROOT": f"{home}/root",
-                "MINIRUN_STATE": f"{home}/state",
-                "PATH": f"{home}/bin:{os.environ.get('PATH', os.defpath)}",
-            }
-            subprocess.run(["bash", "-c", _TIDY], env=environment, capture_output=True, check=False)
+        tidy(home)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -71,7 +71,7 @@ def _copy(file: Path, to: Path, force: bool) -> bool:
 
 def program(exercise: Exercise, place: Path) -> Path:
     """The learner's solution of an exercise. Raises NotFound."""
-    file = place / f"{exercise.name}.py"
+    file = place / exercise.file
     if not file.is_file():
         raise NotFound(
             f"there is no {file}",

@@ -51,7 +51,7 @@ def copied(chapter: Chapter) -> dict[str, Path]:
         for path in sorted(chapter.directory.iterdir())
         if path.is_file() and path.name not in _SETUP and not path.name.endswith((".en.md", ".en.toml"))
     }
-    return {**found, **{f"{one.name}.py": one.task for one in chapter.exercises}}
+    return {**found, **{one.file: one.task for one in chapter.exercises}}
 
 
 def make_folder(chapter: Chapter, root: str, folder: Path) -> None:

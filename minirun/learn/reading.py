@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _DETAILS = re.compile(r"<details>.*?</details>\n*", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
-_SOLUTION = re.compile(r"^.*\]\(exercises/[^)]*solution\.py\).*$\n*", re.MULTILINE)
+_SOLUTION = re.compile(r"^.*\]\(exercises/[^)]*solution\.[a-z]+\).*$\n*", re.MULTILINE)
 
 
 def for_terminal(chapter: Chapter) -> str:

@@ -33,7 +33,7 @@ EXERCISES = [
 MISTAKES = [
     (directory, path.parents[1].name, path.name)
     for directory in DIRECTORIES
-    for path in sorted(directory.glob("exercises/*/mistakes/*.py"))
+    for path in sorted(directory.glob("exercises/*/mistakes/*.*"))
 ]
 each_chapter = pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda path: path.name)
 each_exercise = pytest.mark.parametrize(
@@ -74,6 +74,8 @@ def test_script_is_small_and_stands_alone(directory: Path) -> None:
     scripts += [path for path in directory.glob("*.py") if path not in scripts]
     programs = [path for one in chapter.exercises for path in (one.task, one.solution, *one.mistakes)]
     for path in [*scripts, *programs]:
+        if path.suffix != ".py":
+            continue
         text = path.read_text()
         tree = ast.parse(text, str(path))
         foreign = imported(tree) - sys.stdlib_module_names - {other.stem for other in scripts}

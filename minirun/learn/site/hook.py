@@ -12,10 +12,9 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minirun.learn.chapter import directories
-from minirun.learn.places import LANGUAGE
 from minirun.learn.site import links, scripts, sources
 from minirun.learn.words import own
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 HERE = Path(__file__).parent
+_CELL = re.compile(r"(<td[^>]*><code>)([^<>]{25,})(?=</code>)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -36,7 +36,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         *({f"{one.name[:2]} · {_title(one)}": f"{one.name}/README.md"} for one in chapters),
         {own("site-fields"): "pod-fields.md"},
     ]
-    config.theme["language"] = LANGUAGE
+    config.site_name = own("site-name")
+    for palette in config.theme["palette"]:
+        palette["toggle"]["name"] = own(palette["toggle"]["name"])
     config.extra["polyfills"] = [f"site/{scripts.WORKER.name}"]
     return config
 
@@ -79,7 +81,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def _assets(config: MkDocsConfig) -> list[Path]:
     kept = _repository(config) / "build" / "scripts"
-    return [HERE / "site.css", *(scripts.fetch(one, kept) for one in (scripts.MERMAID, scripts.WORKER))]
+    return [
+        HERE / "site.css",
+        HERE / "diagrams.js",
+        *(scripts.fetch(one, kept) for one in (scripts.MERMAID, scripts.WORKER)),
+    ]
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -100,18 +106,19 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """The lines of code can be linked to; a table that is too wide is moved within the page, not with it."""
+    """Lines of code are anchors, too; a long dotted name in a table may break at its dots."""
     if page.present_anchor_ids is not None:
         page.present_anchor_ids.update(re.findall(r'<span id="(L-0-\d+)"', html))
-    return html
+    return _CELL.sub(lambda found: found[1] + re.sub(r"\.(?=\w)", ".<wbr>", found[2]), html)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """mermaid comes with the pages that have a diagram: it is larger than all chapters together."""
     if 'class="mermaid"' not in output:
         return output
-    up = posixpath.relpath(f"site/{scripts.MERMAID.name}", posixpath.dirname(page.file.dest_uri) or ".")
-    return output.replace("</head>", f'<script src="{up}" defer></script></head>', 1)
+    site = posixpath.relpath("site", posixpath.dirname(page.file.dest_uri) or ".")
+    tags = [f'<script src="{site}/{name}"></script>' for name in (scripts.MERMAID.name, "diagrams.js")]
+    return output.replace("</body>", "".join(tags) + "</body>", 1)
 
 
 def _documented(path: str, files: Files, config: MkDocsConfig) -> str:
@@ -130,16 +137,15 @@ def _is_source(path: str, files: Files, config: MkDocsConfig) -> bool:
     if path.startswith("..") or _documented(path, files, config):
         return False
     place = _repository(config) / path
-    is_picture = place.suffix in (".svg", ".png")
-    return place.exists() and not is_picture
+    return place.exists() and place.suffix not in (".svg", ".png")
 
 
 def _path(file: File, config: MkDocsConfig) -> str:
     """Where a page's text is in the repository."""
     if file.src_uri.startswith("source/"):
-        return file.src_uri.removeprefix("source/")
+        return str(file.src_uri.removeprefix("source/"))
     return f"{Path(config.docs_dir).name}/{file.src_uri}"
 
 
-def _repository(config: Any) -> Path:
+def _repository(config: MkDocsConfig) -> Path:
     return Path(config.docs_dir).parent

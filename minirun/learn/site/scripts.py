@@ -9,8 +9,10 @@ Read ``site.css`` next.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -62,7 +64,8 @@ def fetch(script: Script, place: Path) -> Path:
 
 
 def _packed(script: Script) -> bytes:
-    npm = shutil.which("npm")
+    beside = os.path.dirname(sys.executable)
+    npm = shutil.which("npm") or shutil.which("npm", path=beside)
     if not npm:
         raise NotFound("there is no npm", "it fetches the site's scripts", "`make docs` brings it along")
     with tempfile.TemporaryDirectory() as directory:

@@ -1,0 +1,21 @@
+# wrong: not-pid-1
+import ctypes
+import os
+import sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+
+
+def call(name, *arguments):
+    if getattr(libc, name)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
+
+
+rootfs, *command = sys.argv[2:]
+call("unshare", CLONE_NEWNS | CLONE_NEWPID)
+call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+os.chroot(rootfs)
+os.chdir("/")
+os.execv(f"/bin/{command[0]}", command)
