@@ -59,7 +59,8 @@ def command(
 
     Of each rung: the time to the first output, the memory beside the program's
     own, the kernel it is on, what ps shows on the host, and the system calls
-    that the host's kernel saw. A rung that does not work here says why. gVisor
+    that the host's kernel saw; and what an attacker who had taken the program
+    over would see, and be allowed. A rung that does not work here says why. gVisor
     is one where runsc is installed. Ends with 1 if no rung works.
 
     The command should print something, then stay until its stdin ends (or be
@@ -138,7 +139,7 @@ def _write_svg(comparison: Comparison, path: str) -> None:
 
 def _print(comparison: Comparison, form: str | None, with_chart: bool) -> None:
     from minirun.cli import output
-    from minirun.compare import chart, report
+    from minirun.compare import chart, report, report_reach
 
     if form == "json":
         output.show_json(report.record(comparison))
@@ -148,6 +149,10 @@ def _print(comparison: Comparison, form: str | None, with_chart: bool) -> None:
         return
     print()
     output.show(*report.shared(comparison))
+    rows, columns = report_reach.attacker(comparison)
+    if rows:
+        print()
+        output.show(rows, columns)
     width = shutil.get_terminal_size((100, 24)).columns
     if with_chart:
         print()

@@ -11,11 +11,12 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from minirun.compare import attempt, kernel, processes, syscalls
+from minirun.compare import attempt, kernel, processes, reach, syscalls
 from minirun.compare.attempt import Attempt, Failed, Silent
 from minirun.compare.kernel import Kernel
 from minirun.compare.ladder import Rung, ladder
 from minirun.compare.processes import Process
+from minirun.compare.reach import Reach
 from minirun.compare.stage import Stage
 from minirun.compare.syscalls import Syscalls
 from minirun.errors import MinirunError, UsageError
@@ -64,6 +65,8 @@ class Measured(Value):
     starts: tuple[float, ...] = ()
     processes: tuple[Process, ...] | None = None
     kernel: Kernel | None = None
+    reach: Reach | None = None
+    """What is there for who has taken the program over."""
     syscalls: Syscalls = Syscalls()
 
 
@@ -144,6 +147,7 @@ class _Sheet:
         self.starts: list[float] = []
         self.processes: tuple[Process, ...] | None = None
         self.kernel: Kernel | None = None
+        self.reach: Reach | None = None
         self.syscalls = Syscalls()
 
     def do(self, work: Callable[..., None], *args: object) -> None:
@@ -198,7 +202,8 @@ class _Sheet:
         line = self.rung.line(self.stage.asking)
         with contextlib.suppress(Failed):
             done = attempt.run(line, self.rung.environment, self.timeout, self.timeout)
-            self.kernel = kernel.parse(done.output)
+            told, _, _ = done.output.partition(reach.MARK)
+            self.kernel, self.reach = kernel.parse(told), reach.parse(done.output)
 
     def _run(self, args: tuple[str, ...], look: Callable[[], tuple[Process, ...]] | None = None) -> Attempt:
         line = self.rung.line(args)
@@ -216,6 +221,7 @@ class _Sheet:
             starts=tuple(self.starts),
             processes=self.processes,
             kernel=self.kernel,
+            reach=self.reach,
             syscalls=self.syscalls,
         )
 
@@ -231,6 +237,8 @@ def _with_roles(rungs: tuple[Measured, ...]) -> tuple[Measured, ...]:
             replace(each, role="program" if alone else processes.role(each, programs))
             for each in one.processes
         )
+        if seen and all(each.role == "client" for each in seen):
+            seen = None  # who shows the output, or clears up, has outlived the program
         calls = one.syscalls
         if alone:
             calls = replace(calls, total=calls.program)  # what came before its execve is unshare(1)'s

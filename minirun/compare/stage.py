@@ -16,7 +16,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from minirun.compare import in_pod, kernel
+from minirun.compare import in_pod, kernel, reach
 from minirun.container.options import Options
 from minirun.container.specify import Lent, spec_of
 from minirun.errors import MinirunError, hint, reason
@@ -56,7 +56,7 @@ class Stage:
         self.process = self._spec(image).process
         self.args = self.process.args
         #: Our question is no business of the image's entrypoint.
-        self.asking = ("sh", "-c", kernel.QUESTION)
+        self.asking = ("sh", "-c", kernel.QUESTION + reach.QUESTION)
         self.name = image
         self._count = 0
 

@@ -8,10 +8,11 @@ from xml.dom import minidom
 
 import pytest
 
-from minirun.compare import chart, in_pod, kernel, processes, report, syscalls
+from minirun.compare import chart, in_pod, kernel, processes, reach, report, report_reach, syscalls
 from minirun.compare.kernel import Kernel
 from minirun.compare.measure import Comparison, Measured, Wish, _with_roles
 from minirun.compare.processes import Process
+from minirun.compare.reach import Reach
 from minirun.compare.syscalls import Syscalls
 from minirun.pod.expansion import expand
 from minirun.values import replace
@@ -198,6 +199,14 @@ class TestReport:
         missing = [Measured(rung=rung, what="", missing="no") for rung in ("process", "container", "microVM")]
         assert list(report.answer(comparison(*missing))) == []
 
+    def test_who_outlives_the_program_says_nothing_of_it(self) -> None:
+        """A pod's command removes it when the program has ended: then nobody knows what ps had shown."""
+        missing = Measured(rung="process", what="")
+        found = comparison(missing, measured("pod", SHOWER))
+        assert report.rows(found)[1]["processes"] == "it had ended"
+        assert report.is_visible(found.rungs[1]) is None
+        assert not any("keeps" in line for line in report.answer(found))
+
     def test_without_a_plain_process_nobody_knows_the_program(self) -> None:
         """Then no number is made up."""
         missing = Measured(rung="process", what="", missing="no")
@@ -267,3 +276,69 @@ class TestChart:
         document = minidom.parseString(chart.svg(wild))
         title = document.getElementsByTagName("title")[0].firstChild
         assert title is not None and "<script>&" in str(title.nodeValue)
+
+
+INSIDE = """6.1.0
+{mark}
+processes: 3
+Uid:	0	0	0	0
+CapEff:	00000000a80425fb
+Seccomp:	2
+users: 0 524288 65536
+interfaces: lo eth0
+mount: mount: permission denied (are you root?)
+log:
+"""
+
+
+class TestReach:
+    """What an attacker sees, as it is asked from inside."""
+
+    def test_the_answer_is_read(self) -> None:
+        """Of a container with a user namespace."""
+        assert reach.parse(INSIDE.format(mark=reach.MARK)) == Reach(
+            processes=3,
+            uid=0,
+            outside=524288,
+            capabilities=14,
+            filtered=True,
+            interfaces=("eth0", "lo"),
+            may_mount=False,
+            reads_log=False,
+        )
+
+    @pytest.mark.parametrize(
+        ("said", "may"),
+        [
+            ("mount: mounting none on / failed: No such device", True),
+            ("mount: /: unknown filesystem type 'of-nobody'.", True),
+            ("mount: /: must be superuser to use mount.", False),
+            ("sh: mount: not found", None),
+        ],
+    )
+    def test_whether_it_may_mount(self, said: str, may: bool | None) -> None:
+        """By the words of busybox and of util-linux."""
+        assert reach.parse(f"{reach.MARK}\nmount: {said}\n").may_mount is may
+
+    def test_what_was_not_told_is_not_known(self) -> None:
+        """An image without a shell."""
+        assert reach.parse("6.1.0\n") == Reach()
+
+    def test_the_table(self) -> None:
+        """A row for each question, a column for each rung that has told."""
+        told = reach.parse(INSIDE.format(mark=reach.MARK))
+        found = comparison(
+            measured("process", reach=replace(told, outside=0, interfaces=("a", "b", "c", "d"))),
+            measured("container", reach=told),
+            measured("microVM", kernel=GUEST, reach=replace(told, outside=0)),
+            measured("gVisor"),
+        )
+        rows, columns = report_reach.attacker(found)
+        assert [key for _, key in columns] == ["sees", "process", "container", "microVM"]
+        assert list(rows[0].values())[1:] == ["root of the host", "root, 524288 outside", "root of the guest"]
+        assert rows[4]["process"] == "a b c and 1 more"
+        assert list(rows[-1].values())[1:] == [
+            "the host's kernel",
+            "the host's kernel",
+            "a kernel of its own",
+        ]
