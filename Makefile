@@ -42,7 +42,11 @@ images: install packages-images ## build the images busybox, debian and python, 
 
 .PHONY: test
 test: install packages-test packages-vm $(VENV)/.test ## run the tests (TESTS=tests/unit picks some)
-	@$(BIN)/python -m pytest -rfEs $(TESTS) </dev/null
+	@$(BIN)/python -m pytest -rfEs $(or $(TESTS),--ignore=tests/site) </dev/null
+
+.PHONY: test-docs
+test-docs: packages-docs $(VENV)/.test $(VENV)/.docs ## build the site and look at it in a browser
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m pytest -rfEs tests/site </dev/null
 
 .PHONY: test-vm
 test-vm: install packages-test packages-vm $(VENV)/.test ## boot the test bed (pure cgroup v2, AppArmor) and run the quick set in it
@@ -74,6 +78,11 @@ pod-fields: $(VENV)/.test ## write tutorials/pod-fields.md anew: which fields of
 tutorials: $(VENV)/.dependencies ## assemble the chapters' README.md from their text.en.md
 	@PYTHONPATH=. $(BIN)/python -m minirun.learn.assemble
 
+.PHONY: docs
+docs: $(VENV)/.docs ## build the tutorial as a site, to be read offline too: build/site/index.html
+	@PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f .mkdocs.yml
+	@echo "build/site/index.html"
+
 .PHONY: native
 native: packages ## compile the C programs in place, for a source checkout
 	@PYTHONPATH=. $(PYTHON) -B -m minirun.native.build
@@ -92,7 +101,7 @@ VM     := qemu-system-x86 kmod e2fsprogs apparmor
 PEERS  := tini runc crun runsc podman catatonit skopeo umoci strace nftables iproute2 libseccomp2 procps util-linux \
           containernetworking-plugins iptables graphviz iperf3
 
-.PHONY: packages packages-images packages-test packages-vm
+.PHONY: packages packages-images packages-test packages-vm packages-docs
 packages:
 	@$(call apt,$(NEEDED))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "minirun needs Python 3.11 or newer: make PYTHON=/path/to/python3")'
@@ -106,6 +115,10 @@ packages-test: packages-images
 
 packages-vm: packages
 	@$(call apt,$(VM))
+
+# 160 MB with what it needs: for `make test-docs` alone.
+packages-docs: packages
+	@$(call apt,chromium) || echo "tests that need chromium will skip" >&2
 
 # $(call apt,PACKAGES): a shell command that installs those which dpkg does not know.
 define apt
@@ -137,5 +150,10 @@ $(VENV)/.installed: $(VENV)/.dependencies $(SOURCES)
 
 $(VENV)/.test: $(VENV)/.installed
 	@$(BIN)/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["test"]))' \
+	    | $(BIN)/pip install --quiet --requirement /dev/stdin
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dependencies
+	@$(BIN)/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"]))' \
 	    | $(BIN)/pip install --quiet --requirement /dev/stdin
 	@touch $@

@@ -26,7 +26,7 @@ def chapter_of(progress: Progress, number: int | None = None) -> Chapter:
 def exercise_of(progress: Progress, chapter: Chapter, name: str | None) -> Exercise:
     """The exercise ``name``, or the first that has not passed, or the last. Raises NotFound, UsageError."""
     if name:
-        return chapter.exercise(name.removesuffix(".py"))
+        return chapter.exercise(name.partition(".")[0])
     if not chapter.exercises:
         raise UsageError(
             f"chapter {chapter.number} has no exercises",

@@ -33,5 +33,5 @@ def command(settings: Settings, name: str | None, number: int | None, anyway: bo
             "a solution is worth most after one's own",
             f"`minirun learn hint {exercise.name}`; --anyway shows it now",
         )
-    shown.code(exercise.solution.read_text(), "python")
+    shown.code(exercise.solution.read_text(), "python" if exercise.suffix == "py" else exercise.suffix)
     return 0
