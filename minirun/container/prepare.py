@@ -136,9 +136,14 @@ def _record(home: Home, options: Options, image: Image, files_of: FilesOf | None
         from minirun.container import wiring
 
         wired = wiring.wire(home, name, options, image.config, lent.first_id, files_of)
-    spec = specify.spec_of(
-        options, image.config, home.id, lent, lambda other: pid_of(home.store, other), wired
-    )
+    pids: dict[str, int] = {}
+
+    def lenders(other: str) -> int:
+        if other not in pids:  # it is asked for by each namespace
+            pids[other] = pid_of(home.store, other)
+        return pids[other]
+
+    spec = specify.spec_of(options, image.config, home.id, lent, lenders, wired)
     where = layout()
     return Record(
         id=home.id,

@@ -32,8 +32,10 @@ else:
             kind = super().__new__(cls, name, bases, body)
             kind.prefix = prefix
             kind.__members__ = {key: int.__new__(kind, number) for key, number in numbers.items()}
+            kind.every = 0
             for key, member in kind.__members__.items():
                 setattr(kind, key, member)
+                kind.every |= int(member)
             return kind
 
         def __iter__(cls):
@@ -74,10 +76,7 @@ else:
             return int.__new__(type(self), int(self) & int(other))
 
         def __invert__(self):
-            every = 0
-            for member in type(self):
-                every |= int(member)
-            return int.__new__(type(self), every & ~int(self))
+            return int.__new__(type(self), type(self).every & ~int(self))
 
         __ror__ = __or__
         __rand__ = __and__

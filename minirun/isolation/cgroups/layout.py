@@ -41,11 +41,20 @@ class Layout(Value):
 
 
 def layout() -> Layout:
-    """This host's layout, from two or three files of /proc and /sys; no root needed."""
-    with open("/proc/self/mountinfo", "rb", buffering=0) as file:
-        mountinfo = os.fsdecode(file.readall())
-    v2, _ = _mounts(mountinfo)
-    return parse(mountinfo, _controllers(v2) if v2 else "")
+    """This host's layout, from two or three files of /proc and /sys; no root needed.
+
+    It is looked for once in each mount namespace that the process has been in.
+    """
+    here = os.stat("/proc/self/ns/mnt").st_ino
+    if here not in _found:
+        with open("/proc/self/mountinfo", "rb", buffering=0) as file:
+            mountinfo = os.fsdecode(file.readall())
+        v2, _ = _mounts(mountinfo)
+        _found[here] = parse(mountinfo, _controllers(v2) if v2 else "")
+    return _found[here]
+
+
+_found: dict[int, Layout] = {}
 
 
 def parse(mountinfo: str, controllers: str) -> Layout:

@@ -85,12 +85,23 @@ class Options(Value):
         return bool(self.flags & MountFlag.RDONLY or self.all_set & MountAttr.RDONLY)
 
 
+#: Plans ask for the same few again and again.
+_parsed: dict[tuple[str, tuple[str, ...]], Options] = {}
+
+
 def parse(mount: Mount) -> Options:
     """Sorts ``mount.options``; the later of two that contradict each other counts.
 
     Raises Unsupported for idmap, InvalidInput for a word that a bind mount
     has no use for (another file system gets it as data and judges itself).
     """
+    known = _parsed.get((mount.type, mount.options))
+    if known is None:
+        known = _parsed[mount.type, mount.options] = _parse(mount)
+    return known
+
+
+def _parse(mount: Mount) -> Options:
     reader = _Reader()
     for word in mount.options:
         reader.read(word)
