@@ -120,13 +120,19 @@ def make_directory(path: str, mode: int) -> bool:
         os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
         return False
     except FileNotFoundError:
         make_directory(os.path.dirname(path), 0o755)
         os.mkdir(path, mode)
     os.chmod(path, mode)  # whatever the umask was
     return True
+
+
+@syscall("mkdir", show=_show_make)
+def make_missing(path: str, mode: int) -> bool:
+    """Makes the directory ``path`` unless there is something: a file can be mounted, too. Whether it made it."""
+    return not os.path.exists(path) and make_directory(path, mode)
 
 
 @syscall("unlinkat", show=lambda path, made: f'unlinkat("{path}" with all below, if it was made)')

@@ -144,6 +144,24 @@ def test_volumes_and_what_cannot_be_written(minirun: Minirun, host_tree: Path) -
 
 
 @needs("root", "overlay")
+def test_a_file_of_the_hosts(minirun: Minirun, tmp_path: Path) -> None:
+    """-v takes a file too, also onto one that the image has not; a device is one. What is missing is made."""
+    file = tmp_path / "file"
+    file.write_text("host\n")
+    mounts = [f"{file}:/file:ro", f"{file}:/made/here", "/dev/null:/nothing", f"{tmp_path}/new/one:/new"]
+    words = [word for mount in mounts for word in ("-v", mount)]
+    script = "cat /file /made/here /nothing; ls -d /new/; echo x >/file"
+    done = minirun("run", "--rm", "--network", "none", *words, "busybox", "sh", "-c", script)
+    assert done.stdout == "host\nhost\n/new/\n"
+    assert "Read-only file system" in done.stderr
+    assert (tmp_path / "new" / "one").is_dir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    done = minirun("run", "--rm", "-v", f"{tmp_path}/dangling:/x", "busybox", "true")
+    assert done.returncode == 125
+    assert "dangling" in done.stderr
+
+
+@needs("root", "overlay")
 def test_a_named_volume_begins_with_the_image_and_is_shared(minirun: Minirun) -> None:
     run = ("run", "--rm", "--network", "none")
     script = "ls /etc; echo word > /etc/own"

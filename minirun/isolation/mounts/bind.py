@@ -47,7 +47,7 @@ def _make(place: str, destination: str) -> Step:
     made = f"made {place}"
     return Step(
         f"make {place}, if it is missing",
-        Call(path.make_directory, place, 0o755),
+        Call(path.make_missing, place, 0o755),
         why=f"it will be seen at {destination}",
         side=HOST,
         result=made,
