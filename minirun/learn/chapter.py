@@ -5,11 +5,8 @@ in files that bear a language in their names. What is misspelt or missing is
 refused by name, so that a writer meets it at once. Read ``excerpts.py`` next.
 
     tutorials/04-namespaces/
-        chapter.toml  text.en.md  predict.en.toml  README.md  runtime.py
-        sessions/NAME.session
+        chapter.toml  text.en.md  predict.en.toml  README.md  runtime.py  sessions/NAME.session
         exercises/NAME/  task.py solution.py check.py words.en.toml mistakes/*.py
-
-What a learner writes may be a manifest as well: then it is task.yaml, and so on.
 """
 
 from __future__ import annotations
@@ -58,7 +55,7 @@ class Exercise(Value):
     level: int = 1
     needs: tuple[str, ...] = ()
     suffix: str = "py"
-    """What a learner writes: ``py``, a program, or ``yaml``, a manifest."""
+    """What a learner writes: ``py``, a program, or ``yaml``, a manifest (then it is task.yaml, and so on)."""
 
     @property
     def file(self) -> str:

@@ -1,0 +1,10 @@
+# wrong: wrong-field
+import sys
+
+container = sys.argv[1].encode()
+length, digits = len(container), []
+while length > 127:
+    digits.append(length & 127 | 128)
+    length >>= 7
+message = b"\x01" + bytes([*digits, length]) + container
+print((b"\0" + len(message).to_bytes(4, "big") + message).hex())
