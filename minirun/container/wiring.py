@@ -241,6 +241,9 @@ def rewire(home: Home, record: Record) -> Record:
     store, spec = home.store, record.spec
     unwire(store, home.id, spec)
     own = _own(spec.endpoints)
+    for endpoint in own:
+        if endpoint.host_interface:  # somebody else is in its old network namespace still, and keeps that
+            netlink_route.delete_link(endpoint.host_interface)
     if len(own) < len(spec.endpoints):
         from minirun.container import cni_wiring
 
