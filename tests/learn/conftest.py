@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from minirun.learn.materials import make_rootfs
 from minirun.learn.stores import StoreAt, lend_kernels, load
-from tests.conftest import REPOSITORY, Minirun
+from tests.conftest import REPOSITORY, Minirun, built
 
 DATA = Path(__file__).parent / "data"
 #: Which words of a chapter's sessions (and manifests) say that it talks about an image.
@@ -32,8 +30,7 @@ def chapters_store(learn_store: StoreAt, directory: Path, request: pytest.Fixtur
     files = [*directory.glob("sessions/*"), *directory.glob("*.yaml")]
     text = "".join(file.read_text() for file in files)
     images = [image for image, word in IMAGES.items() if word.search(text)]
-    builder = [sys.executable, "-B", REPOSITORY / "rootfs-builder" / "build.py", *images]
-    done = subprocess.run(builder, capture_output=True, text=True, check=False) if images else None
+    done = built(*images) if images else None
     if done and done.returncode:
         pytest.skip(f"this machine lacks: the images {images}: {done.stderr.strip()[-300:]}")
     for image in images:

@@ -12,6 +12,7 @@ from minirun.errors import InvalidInput, MinirunError
 from minirun.learn import chapter as chapters
 from minirun.learn import excerpts, reading
 from minirun.learn.assemble import assemble, main
+from minirun.learn.materials import copied
 
 SAMPLE = Path(__file__).parents[1] / "learn" / "data" / "90-sample"
 
@@ -44,6 +45,23 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], object]:
         (place / name).write_text(text.replace(old, new))
 
     return spoil
+
+
+def test_an_exercise_may_be_a_manifest(copy: Path) -> None:
+    """Its files have that suffix, and the learner's is called so too."""
+    replaced("chapter.toml", "level = 1", 'level = 1\nsuffix = "yaml"')(copy)
+    place = copy / "exercises" / "hostname"
+    for stem in ("task", "solution", "mistakes/nothing"):
+        (place / f"{stem}.yaml").write_text("kind: Pod\n")
+    chapter = chapters.read(copy)
+    exercise = chapter.exercise("hostname")
+    assert exercise.file == "hostname.yaml"
+    assert (exercise.task.name, exercise.solution.name) == ("task.yaml", "solution.yaml")
+    assert [path.name for path in exercise.mistakes] == ["nothing.yaml"]
+    assert copied(chapter)["hostname.yaml"] == exercise.task
+    text = assemble(chapter)
+    assert "`hostname.yaml`" in text
+    assert "exercises/hostname/solution.yaml" in text
 
 
 @pytest.mark.parametrize(

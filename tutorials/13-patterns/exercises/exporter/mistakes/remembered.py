@@ -1,0 +1,24 @@
+# wrong: stale
+import http.server
+import urllib.request
+
+SHOP = "http://localhost:8080/numbers"
+
+
+with urllib.request.urlopen(SHOP) as answer:
+    numbers = answer.read().decode()
+
+
+class Metrics(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        lines = []
+        for pair in numbers.split(";"):
+            name, value = pair.strip().split("=")
+            lines += [f"# TYPE shop_{name}_total counter", f"shop_{name}_total {value}"]
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write("".join(f"{line}\n" for line in lines).encode())
+
+
+http.server.ThreadingHTTPServer(("", 9100), Metrics).serve_forever()
