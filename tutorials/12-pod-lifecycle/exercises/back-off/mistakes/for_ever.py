@@ -1,0 +1,11 @@
+# wrong: no-end
+import subprocess
+import sys
+import time
+
+first, most = float(sys.argv[1]), float(sys.argv[2])
+command = sys.argv[3:]
+wait = 0.0
+while subprocess.call(command) != 0:
+    time.sleep(wait)
+    wait = 8 * wait if wait else first

@@ -1,0 +1,11 @@
+# wrong: first-not-at-once
+import subprocess
+import sys
+import time
+
+first, most = float(sys.argv[1]), float(sys.argv[2])
+command = sys.argv[3:]
+wait = first
+while subprocess.call(command) != 0:
+    time.sleep(wait)
+    wait = min(2 * wait, most)

@@ -1,0 +1,24 @@
+# wrong: init-at-once
+import json
+import subprocess
+import sys
+
+spec = json.load(open(sys.argv[1]))["spec"]
+sidecars, others = [], []
+code = 0
+for each in spec["initContainers"]:
+    program = subprocess.Popen(each["command"])
+    if each.get("restartPolicy") == "Always":
+        sidecars.append(program)
+    else:
+        others.append(program)
+codes = [other.wait() for other in others]
+code = int(any(codes))
+if code == 0:
+    apps = [subprocess.Popen(each["command"]) for each in spec["containers"]]
+    codes = [app.wait() for app in apps]
+    code = int(any(codes))
+for sidecar in reversed(sidecars):
+    sidecar.terminate()
+    sidecar.wait()
+sys.exit(code)
