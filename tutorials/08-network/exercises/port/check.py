@@ -14,7 +14,7 @@ def check(attempt: Attempt) -> None:
     with world(attempt) as there:
         words = ("run", str(attempt.rootfs), "busybox", "httpd", "-f", "-p", "80", "-h", "/container")
         with attempt.started(*words):
-            attempt.until(lambda: asked(there, "198.51.100.1") == "container", "closed", seconds=3)
+            attempt.until(lambda: asked(there, "198.51.100.1") == "container", "closed", seconds=5)
             attempt.expect(asked(attempt.host, "198.51.100.1") == "container", "not-from-here")
             beyond = asked(server(attempt), "198.51.100.2")
             attempt.expect(beyond == "world", "everybodys-port", said=beyond or "nobody")
