@@ -144,6 +144,15 @@ def human_size(number: float) -> str:
     raise AssertionError("the last unit takes every number")
 
 
+def human_memory(number: float) -> str:
+    """Bytes of memory, as ``-m 256m`` means them: ``81.5MiB``, ``256MiB``; units count by 1024."""
+    units = ["TiB", "GiB", "MiB", "KiB", "B"]
+    while number >= 1023.5 and len(units) > 1:
+        number /= 1024
+        units.pop()
+    return f"{number:.3g}{units[-1]}" if number < 999.5 else f"{number:.0f}{units[-1]}"
+
+
 def human_duration(seconds: float) -> str:
     """A length of time as one says it: ``3 minutes``."""
     units = (

@@ -71,7 +71,9 @@ _ARCHITECTURES = {
 #: What a machine runs beside its own.
 _ALSO = {"amd64": ("386",), "arm64": ("arm",)}
 
-#: OCI's word -> the name of qemu's entry in binfmt_misc.
+#: Where the kernel has the emulators that programs of other machines are run by.
+_BINFMT = "/proc/sys/fs/binfmt_misc"
+#: OCI's word -> the name of qemu's entry in there.
 _EMULATORS = {"amd64": "x86_64", "arm64": "aarch64", "386": "i386", "loong64": "loongarch64"}
 
 
@@ -81,27 +83,31 @@ def machine() -> str:
     return _ARCHITECTURES.get(name, name)
 
 
-def runs_here(architecture: str) -> bool:
-    """Whether this machine executes programs of ``architecture``, by an emulator at the worst."""
+def runs_here(architecture: str, emulators: str = _BINFMT) -> bool:
+    """Whether this machine executes programs of ``architecture``, by one of ``emulators`` at the worst."""
     here = machine()
     if architecture in ("", here, *_ALSO.get(here, ())):
         return True
     emulator = _EMULATORS.get(architecture, architecture)
-    return os.path.exists(f"/proc/sys/fs/binfmt_misc/qemu-{emulator}")
+    return bool(emulators) and os.path.exists(f"{emulators}/qemu-{emulator}")
 
 
-def check_platform(image: Image) -> None:
-    """Raises Unsupported if the image's programs cannot run on this machine."""
+def check_platform(image: Image, emulators: str = _BINFMT) -> None:
+    """Raises Unsupported if the image's programs cannot run on this machine.
+
+    ``emulators`` is where the host's are registered; "" for a guest, whose kernel has none.
+    """
     name = image.names[0] if image.names else image.id[:19]
     if image.config.os not in ("", "linux"):
         raise Unsupported(
             f"image {name} is for {image.config.os}",
-            "a container shares the kernel of its host, and this one is Linux",
+            "a container shares the kernel of its host, a virtual machine boots one: both are Linux",
             "take an image for linux",
         )
-    if not runs_here(image.architecture):
+    if not runs_here(image.architecture, emulators):
         raise Unsupported(
             f"image {name} is for {image.architecture}",
-            f"this machine is {machine()}, and no emulator is registered in binfmt_misc",
-            f"take the image for {machine()}, or install qemu-user-static",
+            f"this machine is {machine()}, and "
+            + ("no emulator is registered in binfmt_misc" if emulators else "so is the virtual one"),
+            f"take the image for {machine()}" + (", or install qemu-user-static" if emulators else ""),
         )

@@ -136,8 +136,8 @@ static void listen_to_the_host(void)
 			receive();
 		else if (events[CONTROL].revents)
 			leave(); /* the host has gone: so do we */
-		if (events[AGENT].revents & POLLIN)
-			hear();
+		if (somebody_asks && events[AGENT].revents & POLLIN)
+			hear(); /* not before whoever asks is there: a question overtakes that news */
 		else if (events[AGENT].revents)
 			look_who_asks();
 	}

@@ -20,10 +20,13 @@ static void look_who_asks(void)
 }
 
 /* Whoever asked may leave before the answer is out, or stop reading: our program
- * must not wait for that. A port without a reader says EAGAIN for ever. */
+ * must not wait for that. A port without a reader says EAGAIN for ever. But that one
+ * has left and the next one has come are two pieces of news, and a question is read
+ * at once, be it before or between them: hence some patience, in milliseconds. */
 static void tell(const char *bytes, size_t length)
 {
 	struct pollfd port = { .fd = agent, .events = POLLOUT };
+	int patience = 100;
 
 	while (somebody_asks && length > 0) {
 		ssize_t sent = write(agent, bytes, length);
@@ -31,7 +34,9 @@ static void tell(const char *bytes, size_t length)
 		if (sent > 0) {
 			bytes += sent;
 			length -= sent;
-		} else if (poll(&port, 1, 1000) <= 0 || port.revents & (POLLHUP | POLLERR)) {
+		} else if (poll(&port, 1, 1000) > 0 && port.revents & POLLHUP && patience-- > 0) {
+			usleep(1000);
+		} else if (!port.revents || port.revents & (POLLHUP | POLLERR)) {
 			somebody_asks = 0;
 		}
 	}

@@ -22,6 +22,7 @@ import time
 
 from minirun.errors import Conflict, MinirunError
 from minirun.values import TYPE_CHECKING, Value
+from minirun.vm.failures import printable
 
 if TYPE_CHECKING:
     from minirun.vm.home import Home
@@ -69,14 +70,9 @@ def _process(line: str) -> GuestProcess:
         parent=int(found[2]),
         state=found[3],
         resident=int(found[4]) << 10,
-        name=_printable(found[5]),
-        command=_printable(found[6]),
+        name=printable(found[5]),
+        command=printable(found[6]),
     )
-
-
-def _printable(text: str) -> str:
-    """Without what would command the terminal that it is shown on."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def ask(home: Home, request: str, timeout: float = TIMEOUT) -> list[str]:

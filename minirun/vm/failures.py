@@ -33,17 +33,19 @@ class Killed(MinirunError):
 def of_last_words(words: str, complaints: str) -> MinirunError:
     """The error for a machine that ended by itself.
 
-    ``words`` are the console's last lines; ``complaints`` is what the hypervisor
-    wrote on its stderr.
+    ``words`` are what is kept of the console; ``complaints`` is what the
+    hypervisor wrote on its stderr.
     """
-    panic = re.search(r"Kernel panic - not syncing: (.*)", words)
-    ours = re.search(r"^minirun: (?!milestone)(.*)", words, re.MULTILINE)
-    if panic:
-        return MinirunError(
-            "the guest's kernel panicked",
-            f"{panic[1]}; its last words:{_quoted(words)}",
-            "give it more --memory, or another --kernel; --console shows the whole boot",
-        )
+    lines = [line for line in words.split("\n") if line]
+    for number, line in reversed(list(enumerate(lines))):
+        _, found, said = line.partition("Kernel panic - not syncing: ")
+        if found:  # behind it there are pages of functions and registers
+            return MinirunError(
+                "the guest's kernel panicked",
+                f"{said}; its last words:{_quoted(lines[max(number - _BEFORE, 0) :][:_SHOWN])}",
+                "give it more --memory, or another --kernel; --console shows the whole boot",
+            )
+    ours = re.search(r"^minirun: (?!milestone)(.*)", "\n".join(lines[-40:]), re.MULTILINE)
     if ours:
         return MinirunError(
             "the guest could not be brought up",
@@ -52,16 +54,23 @@ def of_last_words(words: str, complaints: str) -> MinirunError:
         )
     if complaints:
         what = "the hypervisor gave up"
-        return MinirunError(what, " ".join(complaints.split()), "minirun doctor says what this host can do")
+        remedy = "minirun doctor says what this host can do"
+        if os.strerror(errno.ENOMEM) in complaints or "phys-bits too low" in complaints:
+            remedy = "give it less --memory: the host cannot let it have so much"
+        return MinirunError(what, " ".join(complaints.split()), remedy)
     return MinirunError(
         "the virtual machine ended before its program did",
-        f"it was killed or switched off{'; its last words:' + _quoted(words) if words else ''}",
+        f"it was killed or switched off{'; its last words:' + _quoted(lines[-_SHOWN:]) if lines else ''}",
         "--console shows what its kernel says",
     )
 
 
-def _quoted(words: str) -> str:
-    return "".join(f"\n       | {line}" for line in words.split("\n")[-12:] if line)
+#: How many lines of the console are in an error, and how many of them come before a panic.
+_SHOWN, _BEFORE = 12, 4
+
+
+def _quoted(lines: list[str]) -> str:
+    return "".join(f"\n       | {line}" for line in lines)
 
 
 def never_ready(timeout: float, words: str) -> MinirunError:
@@ -83,9 +92,14 @@ def nonsense(said: str) -> MinirunError:
     )
 
 
+def printable(text: str) -> str:
+    """What a guest said, a line of it, without what would command the terminal that it is shown on."""
+    return "".join(sign if sign.isprintable() else " " if sign == "\t" else "?" for sign in text)
+
+
 def of_operation(told: str) -> MinirunError:
     """The error for an operation that failed in the guest: ``ERRNO NAME ARGUMENTS``."""
-    number, _, what = told.partition(" ")
+    number, _, what = printable(told).partition(" ")
     known = number.isdigit() and int(number) in errno.errorcode
     why = os.strerror(int(number)) if known else "it said no more"
     name, _, rest = what.partition(" ")

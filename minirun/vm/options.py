@@ -20,7 +20,7 @@ class VmOptions(Options):
     """``run``'s options that a machine can keep, and its own.
 
     ``memory`` is the machine's, in bytes, ``vcpus`` a whole number; ``timeout``
-    is seconds, 0 for none; ``disk`` holds paths of raw images; ``append`` more
+    is seconds, 0 or less for none; ``disk`` holds paths of raw images; ``append`` more
     words for the kernel's command line.
     """
 
@@ -57,9 +57,9 @@ def check(options: VmOptions) -> None:
             "--rootfs gives a directory, and only an image could name a command",
             f"minirun vm run --rootfs {options.rootfs} COMMAND",
         )
-    if (options.memory or MEMORY) < LEAST_MEMORY:
+    if options.memory is not None and options.memory < LEAST_MEMORY:
         raise UsageError(
-            f"--memory {(options.memory or 0) >> 20}m is too little for a machine",
+            f"--memory {options.memory >> 20}m is too little for a machine",
             f"its kernel, drivers and first process need {LEAST_MEMORY >> 20}m before any program runs",
             f"give at least {LEAST_MEMORY >> 20}m; {MEMORY >> 20}m is the default",
         )

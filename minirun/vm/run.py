@@ -19,7 +19,7 @@ from minirun import native
 from minirun.container import specify
 from minirun.container.files import read, timestamp
 from minirun.container.specify_mounts import SHM_SIZE, Lent
-from minirun.errors import MinirunError, NotFound
+from minirun.errors import InvalidInput, MinirunError, NotFound
 from minirun.image import store as images
 from minirun.image.config import ImageConfig, check_platform
 from minirun.isolation.mounts.defaults import default_mounts
@@ -117,7 +117,7 @@ def run(store: Store, wish: VmOptions, telling: Telling) -> int:
 
 def _run(store: Store, wish: VmOptions, telling: Telling) -> int:
     options.check(wish)
-    deadline = time.monotonic() + wish.timeout if wish.timeout else None
+    deadline = time.monotonic() + wish.timeout if wish.timeout > 0 else None
     own, name = home.reserve(store, wish.name)
     with own:
         prepared = _prepare(store, wish, own.id, name, telling)
@@ -187,7 +187,7 @@ def _files(store: Store, wish: VmOptions) -> tuple[tuple[str, ...], ImageConfig]
             )
         return (os.path.abspath(wish.rootfs),), ImageConfig()
     image = images.resolve(store.root, wish.image)
-    check_platform(image)
+    check_platform(image, emulators="")  # the host's are not the guest's
     # A volume that only the image asks for is a directory of this machine, gone with it.
     return image.layers, replace(image.config, volumes=())
 
@@ -215,6 +215,10 @@ def _machine(root: str, wish: VmOptions, booted: Kernel) -> Machine:
 def _disk(path: str) -> str:
     if not os.path.exists(path):
         raise NotFound(f"--disk {path}", "there is no such file", f"make one: truncate -s 1G {path}")
+    if os.path.isdir(path):
+        raise InvalidInput(
+            f"--disk {path}", "it is a directory, and no disk image", f"to share it: -v {path}:/path"
+        )
     return os.path.abspath(path)
 
 

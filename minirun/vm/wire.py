@@ -135,7 +135,7 @@ class Guest:
             del self._read[: _HEAD.size + length]
             if kind == MILESTONE:
                 uptime, _, name = payload.decode(errors="replace").partition(" ")
-                self.milestone(name, number(uptime))
+                self.milestone(failures.printable(name), number(uptime))
             yield kind, payload
 
     def read_console(self) -> bool:
@@ -162,7 +162,7 @@ class Guest:
         """The console's last lines, without our own milestones."""
         text = self._console.decode(errors="replace").replace("\r", "")
         said = [line for line in text.split("\n") if line.strip() and "minirun: milestone" not in line]
-        return "\n".join(said[-lines:])
+        return "\n".join(map(failures.printable, said[-lines:]))
 
     def died(self) -> MinirunError:
         """The error for a machine that ended before its program did, from its last words."""
@@ -170,7 +170,7 @@ class Guest:
             pass
         if number := self.hypervisor.ended_by():
             return failures.Killed(number)
-        return failures.of_last_words(self.last_words(40), self.complaints())
+        return failures.of_last_words(self.last_words(_KEPT), self.complaints())
 
 
 def number(text: str | bytes) -> int:

@@ -90,8 +90,9 @@ def test_weights_share_a_busy_disk(make: Callable[..., Container], bfq: None) ->
     light, heavy = (make(blockIO=BlockIO(weight=weight)) for weight in (100, 800))
     assert [each.text("io.bfq.weight") for each in (light, heavy)] == ["default 100", "default 800"]
     assert [each.text("io.weight") for each in (light, heavy)] == ["default 910", "default 7980"]
-    for each in (light, heavy):
-        each.start(lambda: transferring(1 << 20, 16 << 10, write=True)())
+    # Several in each: where the CPUs are busy too, one alone would not always have something to write.
+    for each in (light, heavy) * 4:
+        each.start(transferring(1 << 20, 64 << 10, write=True))
     until(lambda: all(operations(each) > 0 for each in (light, heavy)))
     before = [operations(each) for each in (light, heavy)]
     time.sleep(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +132,15 @@ def test_an_image_for_this_machine() -> None:
     """Also one that does not say."""
     for config in (ImageConfig(), ImageConfig(architecture=machine(), os="linux")):
         check_platform(Image(id=f"sha256:{HEX}", config=config))
+
+
+def test_an_emulator_of_the_hosts_is_not_a_guests(tmp_path: Path) -> None:
+    """It is registered with the host's kernel, and a virtual machine has another."""
+    (tmp_path / "qemu-riscv32").touch()
+    image = Image(id=f"sha256:{HEX}", names=("x:1",), config=ImageConfig(architecture="riscv32"))
+    check_platform(image, str(tmp_path))
+    with pytest.raises(Unsupported, match="so is the virtual one"):
+        check_platform(image, emulators="")
 
 
 # Records

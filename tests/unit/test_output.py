@@ -86,6 +86,21 @@ def test_sizes(number: float, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, "0B"),
+        (999, "999B"),
+        (1000, "1000B"),
+        (256 << 20, "256MiB"),
+        (3 << 29, "1.5GiB"),
+        (5 << 50, "5120TiB"),
+    ],
+)
+def test_memory_counts_as_the_flags_that_ask_for_it(number: float, expected: str) -> None:
+    assert output.human_memory(number) == expected
+
+
+@pytest.mark.parametrize(
     ("seconds", "expected"),
     [
         (-1, "less than a second"),

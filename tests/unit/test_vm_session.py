@@ -155,6 +155,38 @@ def test_the_last_words_of_a_machine(far: Far, words: bytes, what: str, why: str
     assert what in error.value.what and why in error.value.why and error.value.remedy
 
 
+def test_a_panic_is_found_before_a_long_trace(far: Far) -> None:
+    """What the kernel said before and at its panic tells more than its registers, a page later."""
+    trace = "".join(f"[2.0]  ? function_{number}+0x1/0x2\r\n" for number in range(100))
+    far.die(f"[1.0] early\r\n[1.9] BUG: bad\r\n[2.0] Kernel panic - not syncing: Oh\r\n{trace}".encode())
+    with pytest.raises(failures.DidNotComeUp, match="kernel panicked") as error:
+        far.guest.wait_ready()
+    assert error.value.why.startswith("Oh; its last words:")
+    assert "| [1.9] BUG: bad\n" in error.value.why and "function_7" in error.value.why
+    assert error.value.why.count("\n") == 12
+
+
+def test_what_a_guest_says_commands_no_terminal(far: Far) -> None:
+    """Whatever is written to its console, reported as a failure or called a milestone: it is shown."""
+    far.control.sendall(frame(wire.MILESTONE, b"1 \x1b[2J"))
+    list(far.guest.frames())
+    assert far.milestones == [("?[2J", 1)]
+    assert "mount ?[2J" in str(failures.of_operation(f"{errno.ENODEV} mount \x1b[2J"))
+    far.die("a\x1b[31mRED\x07\tsch\u00f6n\x9b\r\n".encode())
+    with pytest.raises(MinirunError) as error:
+        list(far.guest.frames())
+    assert error.value.why.endswith("| a?[31mRED? sch\u00f6n?")
+
+
+def test_more_memory_than_the_host_has() -> None:
+    """The hypervisor says so; what to do is not what doctor could say."""
+    far = Far(complaints="qemu: cannot set up guest memory 'pc.ram': Cannot allocate memory")
+    far.die()
+    with pytest.raises(MinirunError, match="cannot set up guest memory") as error:
+        list(far.guest.frames())
+    assert "less --memory" in error.value.remedy
+
+
 def test_what_the_hypervisor_complained_of() -> None:
     far = Far(complaints="qemu: no such\nmachine")
     far.die()

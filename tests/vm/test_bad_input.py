@@ -46,6 +46,8 @@ def test_what_only_containers_have_is_refused_by_name(vm: Minirun, flag: str) ->
     ("words", "said"),
     [
         (["-m", "32m"], "too little"),
+        (["-m", "0"], "give at least 96m"),
+        (["--disk", "/etc"], "it is a directory"),
         (["--cpus", "0"], "--cpus"),
         (["--cpus", "1.5"], "--cpus"),
         (["--accel", "fast"], "auto, kvm or tcg"),

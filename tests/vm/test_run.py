@@ -20,7 +20,7 @@ RUN = ("vm", "run")
 
 
 def test_output_errors_and_exit_code_come_through(vm: Minirun) -> None:
-    done = vm(*RUN, "busybox", "sh", "-c", "echo out; echo err >&2; exit 3")
+    done = vm(*RUN, "--timeout", "-1", "busybox", "sh", "-c", "echo out; echo err >&2; exit 3")
     assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
     assert running(vm) == set()
 

@@ -49,7 +49,7 @@ def test_ls_rm_and_prune(vm: Minirun) -> None:
     (key,) = keys(vm)
     head, row = vm("vm", "template", "ls", check=True).stdout.splitlines()
     assert head.split() == ["KEY", "KERNEL", "MEMORY", "VCPUS", "ACCEL", "NETWORK", "SIZE", "CREATED"]
-    assert row.split()[0] == key[:12] and " none " in row and " 268MB " in row
+    assert row.split()[0] == key[:12] and " none " in row and " 256MiB " in row
     done = vm("vm", "template", "rm", "nosuch")
     assert done.returncode == 125 and "no such template: nosuch" in done.stderr
     script = "echo ready; read word; find / -xdev | wc -l >&2; echo $word"

@@ -6,9 +6,12 @@ import json
 import os
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from minirun.vm import agent
+from minirun.vm.home import Home
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
@@ -117,6 +120,14 @@ def test_who_asks_and_leaves_harms_nobody(box: Minirun) -> None:
         assert (process.returncode, said) == (0, b"") and b"sleep 4001" in out
 
 
+def test_who_asks_right_behind_another_is_answered(box: Minirun) -> None:
+    """A question may reach the guest before the news that the one before has gone, and this one come."""
+    home = Home(str(box.state), inspected(box)["id"])
+    with ThreadPoolExecutor(3) as askers:
+        for found in askers.map(lambda _: agent.processes(home, shell.PATIENCE), range(60)):
+            assert "sleep 4001" in [one.command for one in found]
+
+
 def test_a_name_that_is_taken(box: Minirun) -> None:
     """By a machine that runs: which one, and how to end it."""
     done = box(*RUN, "--name", "box", "busybox", "true")
@@ -152,4 +163,5 @@ def test_trace_for_a_reader(vm: Minirun) -> None:
     assert 'execve("/usr/bin/qemu-system-x86_64"' in said or 'qemu-system-x86_64"' in said
     assert re.search(r"^ +\d+ ms  the hypervisor runs$", said, re.M)
     assert re.search(r"^    guest:  mount root /lower 9p 1 ", said, re.M)
+    assert "guest:  seed (64 random bytes)\n" in said  # and no more: it is a secret
     assert re.search(r"^ +\d+ ms  the program has ended +\(guest's clock: \d+ ms\)$", said, re.M)

@@ -47,17 +47,17 @@ def command(settings: Settings, form: str, machines: tuple[str, ...]) -> int:
 
 def story(thing: Thing) -> Iterator[str]:
     """One machine for a reader: the hypervisor, its threads, the two views of ps."""
-    from minirun.cli.output import human_size, plain_lines
+    from minirun.cli.output import human_memory, plain_lines
 
     host, machine = thing["host"], thing["machine"]
     yield f"{thing['name']} ({thing['id'][:12]}): {thing['image']}, {' '.join(thing['command'])}"
     if not host["pid"]:
         yield "it has ended"
         return
-    used = {name: human_size(size) for name, size in host["memory"].items()}
+    used = {name: human_memory(size) for name, size in host["memory"].items()}
     yield ""
     yield f"On the host it is process {host['pid']}, which has:"
-    yield f"  memory    {used['rss']} resident, of {human_size(machine['memory'])} that the guest may have"
+    yield f"  memory    {used['rss']} resident, of {human_memory(machine['memory'])} that the guest may have"
     if "guest_shared" in used:
         yield f"            the guest wrote {used['guest_private']}, its template {used['guest_shared']}"
     rows = [{**one, "cpu": f"{one['cpu_seconds']:.2f} s"} for one in host["threads"]]

@@ -48,7 +48,7 @@ def command(settings: Settings, quiet: bool, no_trunc: bool, form: str | None) -
 
 
 def _row(record: Record, whole: bool) -> dict[str, Any]:
-    from minirun.cli.output import human_age, human_size
+    from minirun.cli.output import human_age, human_memory
     from minirun.cli.ps import seconds
     from minirun.vm.inspect import resident
 
@@ -67,7 +67,7 @@ def _row(record: Record, whole: bool) -> dict[str, Any]:
         "vcpus": record.cpus,
         "memory": record.memory,
         "rss": rss,
-        "shown_memory": human_size(rss),
+        "shown_memory": human_memory(rss),
         "accel": record.accel,
         "kernel": record.kernel,
         "network": "user" if record.network else "none",

@@ -16,7 +16,7 @@ from minirun.cli import flag_values as read
 from minirun.cli import quick
 from minirun.cli.app import TableCommand
 from minirun.cli.flag_values import Kind
-from minirun.cli.flags import FILES, MAY, MEMORY, PATH, PROGRAM, STARTED, SWITCH, TIMEOUT
+from minirun.cli.flags import FILES, MAY, PATH, PROGRAM, STARTED, SWITCH, TIMEOUT
 from minirun.cli.table import Flag, Table
 from minirun.vm.options import VmOptions
 
@@ -49,6 +49,7 @@ WORDS = Kind(read=read.texts, metavar="WORDS", like="words for the kernel's comm
 PORT = Kind(read=read.words, metavar="[ADDRESS:][HOSTPORT:]PORT[/PROTOCOL]", like="8080:80 or 53:53/udp")
 ONE_OF_ACCEL = Kind(read=read.one_of("auto", "kvm", "tcg"), metavar="auto|kvm|tcg", like="auto, kvm or tcg")
 ONE_OF_NETWORK = Kind(read=read.one_of("none", "user"), metavar="none|user", like="none or user")
+SIZE_OF_MEMORY = Kind(read=read.size, metavar="BYTES", like="a size from 96m on, such as 512m or 1.5g")
 DISK = Kind(read=read.words, metavar="FILE", like="the path of a raw disk image")
 
 SECTIONS = {
@@ -65,7 +66,7 @@ SECTIONS = {
         Flag("--modules", SWITCH, "Show the kernel's modules at /lib/modules."),
     ),
     "The machine": (
-        Flag("-m --memory", MEMORY, "Its memory; 256m unless told otherwise."),
+        Flag("-m --memory", SIZE_OF_MEMORY, "Its memory; 256m unless told otherwise."),
         Flag("--cpus", _number(1, 64), "Its processors; 1 unless told otherwise.", field="vcpus"),
         Flag(
             "--net --network",
@@ -137,6 +138,8 @@ def _telling(form: str) -> Telling:
             _say(f"{since:8.0f} ms  {SAID.get(name, name)}{clock}")
 
         def operation(self, words: tuple[str, ...]) -> None:
+            if words[0] == "seed":  # all that keeps apart the random numbers of two guests of one template
+                words = ("seed", f"({len(words[1]) // 2} random bytes)")
             shown = [word if word.isprintable() else repr(word) for word in words]
             shown = [word if len(word) < _LONG else word[:_LONG] + "…" for word in shown]
             if form == "json":
@@ -153,7 +156,8 @@ _LONG = 80
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    # The terminal may be raw already: then nobody adds the \r.
+    print(line, end="\r\n" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
 
 def _say_json(**told: object) -> None:

@@ -48,7 +48,7 @@ def ls(settings: Settings, quiet: bool, no_trunc: bool, form: str | None) -> int
             "short_key": one.key if no_trunc else one.key[:12],
             "kernel": one.kernel,
             "memory": one.memory,
-            "shown_memory": output.human_size(one.memory),
+            "shown_memory": output.human_memory(one.memory),
             "vcpus": one.cpus,
             "accel": one.accel,
             "network": "user" if one.network else "none",
