@@ -42,7 +42,7 @@ images: install packages-images ## build the images busybox, debian and python, 
 
 .PHONY: test
 test: install packages-test packages-vm $(VENV)/.test ## run the tests (TESTS=tests/unit picks some)
-	@$(BIN)/python -m pytest -rfEs $(or $(TESTS),--ignore=tests/site) </dev/null
+	@$(BIN)/python -m $(if $(TESTS),pytest,tests) -rfEs $(TESTS) </dev/null
 
 .PHONY: test-docs
 test-docs: packages-docs $(VENV)/.test $(VENV)/.docs ## build the site and look at it in a browser

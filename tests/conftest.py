@@ -7,6 +7,8 @@ left alone.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -84,8 +86,8 @@ class Minirun:
         """Removes every container of this store."""
         for directory in (self.root / "containers", self.state / "containers"):
             ids = sorted(os.listdir(directory)) if directory.is_dir() else []
-            for id in ids:
-                self("rm", "-f", id)
+            if ids:
+                self("rm", "-f", *ids)
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +118,7 @@ def busybox_archive() -> Path:
     """The image busybox as an OCI archive, built by rootfs-builder if it is not up to date."""
     if os.geteuid():
         pytest.skip("this machine lacks: root")
-    builder = [sys.executable, "-B", REPOSITORY / "rootfs-builder" / "build.py", "busybox"]
-    done = subprocess.run(builder, capture_output=True, text=True, check=False)
+    done = built("busybox")
     assert done.returncode == 0, done.stderr
     return REPOSITORY / "rootfs-builder" / "output" / "busybox.tar"
 
@@ -146,7 +147,8 @@ def loaded_minirun(root_dir: Path, state_dir: Path, busybox_archive: Path) -> Mi
 @pytest.fixture(scope="session")
 def kernels(test_dir: Path) -> Path:
     """A directory with Debian's kernel, by its release; fetched if it is not there yet."""
-    done = Minirun(BED, test_dir / "bed-state")("vm", "kernel", "fetch", timeout=110)
+    with one_at_a_time("kernel"):
+        done = Minirun(BED, test_dir / "bed-state")("vm", "kernel", "fetch", timeout=110)
     found = BED / "kernels"
     if done.returncode and not any(found.glob("*/vmlinux")):
         pytest.skip(f"this machine lacks: a kernel, and cannot fetch one: {done.stderr.strip()}")
@@ -184,6 +186,22 @@ def no_leaks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     yield
     if left := look.left():
         pytest.fail("the test left behind:\n  " + "\n  ".join(sorted(left)))
+
+
+def built(*images: str) -> subprocess.CompletedProcess[str]:
+    """Has rootfs-builder make its archives of ``images``, where they are not up to date."""
+    builder = [sys.executable, "-B", str(REPOSITORY / "rootfs-builder" / "build.py"), *images]
+    with one_at_a_time("busybox" if images == ("busybox",) else "debian"):
+        return subprocess.run(builder, capture_output=True, text=True, check=False)
+
+
+@contextlib.contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """``what`` is made once for everybody: of several that run tests now, one makes it, the others wait."""
+    (REPOSITORY / "build").mkdir(exist_ok=True)
+    with open(REPOSITORY / "build" / f".{what}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _place_for_an_upperdir() -> str:

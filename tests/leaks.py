@@ -36,7 +36,7 @@ class Look:
 
     def left(self) -> set[str]:
         """What is new since, is ours, and stays for longer than PATIENCE."""
-        left = wait_for(self._new)
+        left = wait_for(self._new, PATIENCE)
         return {f"{one} {words(one.split()[1])}" if one.startswith("process") else one for one in left}
 
     def _new(self) -> set[str]:
@@ -48,13 +48,14 @@ class Look:
 
     def _is_ours(self, pid: str) -> bool:
         try:
-            parent = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[1]
-            if parent == str(os.getpid()):
+            if parent(pid) == str(os.getpid()):
                 return True  # even a zombie, of which nothing else can be known
-            known = words(pid) + Path("/proc", pid, "mountinfo").read_text() + opened(pid)
+            known, mounted = words(pid) + opened(pid), Path("/proc", pid, "mountinfo").read_text()
+            if any(place in known for place in self.places):
+                return True
+            return any(place in mounted for place in self.places) and not is_of_other_tests(pid)
         except OSError:
             return False  # it ended while we looked
-        return any(place in known for place in self.places)
 
     def _counts(self, group: str) -> bool:
         """An empty cgroup that stays is a leak, whoever's it is; in a full one somebody lives."""
@@ -150,6 +151,19 @@ def is_anothers_fence(group: str) -> bool:
     """Whether another living process has put it up for a learner's program (minirun/learn/groups.py)."""
     kind, *words = Path(group).name.split("-")
     return kind == "fence" and words[0] != str(os.getpid()) and os.path.exists(f"/proc/{words[0]}")
+
+
+def is_of_other_tests(pid: str) -> bool:
+    """Whether a pytest beside ours has started it: its mount namespace may have copies of our mounts."""
+    while (pid := parent(pid)) not in ("0", "1", str(os.getpid())):
+        if "pytest" in map(os.path.basename, words(pid).split()):
+            return True
+    return False
+
+
+def parent(pid: str) -> str:
+    """The pid of its parent. Raises OSError if it has ended."""
+    return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[1]
 
 
 def pids() -> set[str]:

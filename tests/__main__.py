@@ -1,0 +1,105 @@
+"""All the tests, several directories at a time: `make test`.
+
+Most tests wait for a kernel, a clock or another process; a directory's tests do so
+one after the other, while those of another use the processor. Each directory is
+a pytest of its own, with a store and leaks of its own, as when it is run alone;
+what it has said is printed as a whole when it ends.
+
+    python -m tests [--jobs N] [pytest's options]
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from minirun.values import Value
+
+HERE = Path(__file__).resolve().parent
+#: What is long comes first, so that what is short fills the gaps at the end.
+LONGEST = ("learn", "pod", "lifecycle", "vm", "image", "network", "unit", "kernel", "compare")
+#: tests/bench is measured alone on the machine, tests/site is `make test-docs`.
+OTHERS = ("bench", "site")
+#: pytest's exit code where there was nothing to run.
+NO_TESTS = 5
+
+
+class Job(Value):
+    """A pytest that runs."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+    begun: float
+
+
+def main(words: list[str]) -> int:
+    """Runs them all; the worst exit code."""
+    count = min(os.cpu_count() or 1, 4)
+    if words[:1] == ["--jobs"]:
+        count, words = int(words[1]), words[2:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    running: list[Job] = []
+    try:
+        return all_of(directories(), running, count, words)
+    finally:
+        for job in running:  # we are interrupted: they clean up after themselves
+            job.process.send_signal(signal.SIGINT)
+            job.process.wait()
+
+
+def all_of(waiting: list[str], running: list[Job], count: int, words: list[str]) -> int:
+    """Runs what is ``waiting``, ``count`` at a time; the worst exit code."""
+    summary = []
+    worst = 0
+    while waiting or running:
+        while waiting and len(running) < count:
+            running.append(begin(waiting.pop(0), words))
+        ended = next((job for job in running if job.process.poll() is not None), None)
+        if ended is None:
+            time.sleep(0.1)
+            continue
+        running.remove(ended)
+        summary.append(told(ended))
+        code = ended.process.returncode
+        worst = max(worst, abs(code) if code != NO_TESTS else 0)
+    print("\n".join(summary))
+    return worst
+
+
+def directories() -> list[str]:
+    """The names of the directories with tests."""
+    found = sorted({path.parent.name for path in HERE.glob("*/test_*.py")} - set(OTHERS))
+    return sorted(found, key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
+
+
+def begin(name: str, words: list[str]) -> Job:
+    """Starts pytest on a directory."""
+    print(f"tests/{name} ...", flush=True)
+    output = tempfile.TemporaryFile()
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words, f"tests/{name}"]
+    process = subprocess.Popen(
+        command, cwd=HERE.parent, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+    )
+    return Job(name=name, process=process, output=output, begun=time.monotonic())
+
+
+def told(job: Job) -> str:
+    """Prints what a job has said; returns its line of the summary."""
+    job.output.seek(0)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(job.output.read())
+    sys.stdout.flush()
+    job.output.close()
+    seconds = time.monotonic() - job.begun
+    return f"tests/{job.name}: exit code {job.process.returncode} after {seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
