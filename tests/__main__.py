@@ -51,7 +51,11 @@ def main(words: list[str]) -> int:
     finally:
         for job in running:  # we are interrupted: they clean up after themselves
             job.process.send_signal(signal.SIGINT)
-            job.process.wait()
+        for job in running:
+            try:
+                job.process.wait(20)
+            except subprocess.TimeoutExpired:  # in the background of a shell SIGINT is ignored
+                job.process.kill()
 
 
 def all_of(waiting: list[str], running: list[Job], count: int, words: list[str]) -> int:

@@ -131,7 +131,7 @@ def make_directory(path: str, mode: int) -> bool:
 
 @syscall("mkdir", show=_show_make)
 def make_missing(path: str, mode: int) -> bool:
-    """Makes the directory ``path`` unless there is something: a file can be mounted, too. Whether it made it."""
+    """Makes the directory ``path`` unless something is there: a file can be mounted, too. Whether it did."""
     return not os.path.exists(path) and make_directory(path, mode)
 
 
