@@ -203,14 +203,14 @@ def test_rm_of_a_container_whose_client_stands_still(minirun: Minirun, store: St
 
 
 @pytest.mark.slow
-def test_fifty_starts_leave_no_descriptor_and_no_lock(store: Store) -> None:
+def test_two_hundred_starts_leave_no_descriptor_and_no_lock(store: Store) -> None:
     """In one process, as the Python API makes them."""
     options = Options(image="busybox", command=("true",), network=("none",), rm=True, userns="private")
 
     def starts() -> int:
         attempts.as_the_command(store, options)
         before = os.listdir("/proc/self/fd"), locks()
-        codes = {attempts.as_the_command(store, options) for _ in range(MANY)}
+        codes = {attempts.as_the_command(store, options) for _ in range(200)}
         after = os.listdir("/proc/self/fd"), locks()
         print(codes, before, after)
         return 0 if codes == {0} and before == after else 1

@@ -106,12 +106,8 @@ def walk(
     clean = attempts.traces(store)
     wrong = []
     chosen = [(number, step) for number, step in enumerate(plan, 1) if step.chapter.startswith(chapter)]
-    sides = {number: step.side for number, step in chosen}
     for number, step in chosen:
         for moment in moments:
-            goes_on = moment == "after" and sides.get(number + 1) == step.side
-            if goes_on and whom == "all" and "before" in moments:
-                continue  # the very moment before the next step, and the same who die
             ended = attempts.disturbed(store, options, number, moment, whom)
             swept = gc(store)
             left = attempts.traces(store) - clean

@@ -64,6 +64,7 @@ def test_a_large_output_is_whole(minirun: Minirun) -> None:
         ("3", b"2\n3\nend"),
         ("99", b"1\n2\n3\nend"),
         ("all", b"1\n2\n3\nend"),
+        ("-1", b"1\n2\n3\nend"),  # kubectl's word for it
     ],
 )
 def test_tail(minirun: Minirun, tail: str, shown: bytes) -> None:
@@ -175,7 +176,7 @@ def test_nothing_written_and_nobody_there(minirun: Minirun) -> None:
         ["nobody"],
         ["--tail", "x", "box"],
         ["--since", "yesterday", "box"],
-        ["--tail", "-1", "box"],
+        ["--tail", "-2", "box"],
     ):
         done = minirun("logs", *words)
         assert (done.returncode, done.stdout) == (125, "")
