@@ -70,7 +70,8 @@ def _send(home: Home, number: int) -> bool:
     try:
         if home.live_pid() != pid:
             return False  # it died, and the number may be another's by now
-        if (record := home.record()).runtime:
+        record = home.record()  # before: with --rm there may be none afterwards
+        if record.runtime:
             from minirun.container.oci import guest
 
             if guest.kill(home, record, number):
@@ -83,7 +84,7 @@ def _send(home: Home, number: int) -> bool:
     finally:
         os.close(pidfd)
     # A frozen process gets its signals when it thaws.
-    cgroups.thaw(home.record().cgroups)
+    cgroups.thaw(record.cgroups)
     return True
 
 

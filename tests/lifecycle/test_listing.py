@@ -172,9 +172,15 @@ def test_wait(minirun: Minirun) -> None:
 
 def test_wait_of_many_at_once_for_one(minirun: Minirun) -> None:
     """More than the monitor takes as clients: each gets the same answer."""
-    minirun("run", "-d", "-i", "--network", "none", "--name", "box", "busybox", "sh", "-c", "read w; exit 6")
+    script = "read first; echo $first; read word; exit 6"
+    minirun("run", "-d", "-i", "--network", "none", "--name", "box", "busybox", "sh", "-c", script)
+    attached = shell.watched(minirun, "attach", "box", stdin=subprocess.PIPE)  # while there is a place
+    assert attached.stdin
+    attached.stdin.write(b"here\n")
+    assert shell.line(attached) == "here"
     waiting = [shell.watched(minirun, "wait", "box") for _ in range(20)]
-    minirun("attach", "box", input="go\n")
+    attached.stdin.write(b"go\n")
+    assert attached.wait(shell.PATIENCE) == 6
     assert {process.communicate(timeout=shell.PATIENCE)[0] for process in waiting} == {b"6\n"}
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from minirun.container import kill
+from minirun.container.state import Store
+from minirun.linux import process
 from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.needs import needs
@@ -91,6 +94,20 @@ def test_kill(minirun: Minirun, signal: str | None, code: int) -> None:
     again = minirun("kill", "box")
     assert again.returncode == 125
     assert again.stderr.startswith("minirun: cannot kill container box\n  why: it is stopped")
+
+
+def test_who_is_killed_may_be_gone_at_once(minirun: Minirun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--rm: its monitor may have removed it before the command that has sent the signal looks again."""
+    proc.start(minirun, "box", "--rm")
+    home = Store(root=str(minirun.root), state=str(minirun.state)).find("box")
+    send = process.pidfd_send_signal
+
+    def slowly(pidfd: int, number: int) -> None:
+        send(pidfd, number)
+        shell.until("it is gone", lambda: not os.path.exists(home.data))
+
+    monkeypatch.setattr(process, "pidfd_send_signal", slowly)
+    kill.kill(home, 9)
 
 
 @pytest.mark.parametrize("signal", ["NOPE", "0", "65", "", "TERM+1", "-9"])
