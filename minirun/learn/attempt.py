@@ -27,6 +27,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from minirun.learn import streams
 from minirun.learn.fence import Fence
 from minirun.learn.home import tidy
 from minirun.learn.looking import Done, Process
@@ -43,7 +44,7 @@ _INTERVAL = 0.01
 #: What a shell may call itself, in whatever root file system.
 _SHELLS = ("sh", "ash", "bash", "dash", "busybox")
 _FOLDER = ".attempt."
-_MOST = 1 << 20
+_UNSOLVED = "NotImplementedError"
 
 
 class Wrong(Exception):
@@ -95,16 +96,40 @@ class Attempt:
     def run(self, *words: str, input: str = "", timeout: float = 20.0) -> Done:
         """Runs ``PROGRAM WORDS`` in a folder with ./rootfs, to its end.
 
-        Raises Wrong("too-long") after ``timeout`` seconds.
+        Raises Wrong: too-long after ``timeout`` seconds, not-implemented for the form as it was given.
         """
-        with self._files_for(input) as (given, out, err):
+        with streams.files(input) as (given, out, err):
             started = self._start(words, stdin=given, stdout=out, stderr=err)
             try:
                 code = started.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.fence.kill()
-                raise Wrong("too-long", seconds=f"{timeout:g}", **self._named(words)) from None
-            return Done(code=128 - code if code < 0 else code, out=_text(out), err=_text(err))
+                raise Wrong("too-long", seconds=f"{timeout:g}", **self.named(words)) from None
+            done = Done(code=128 - code if code < 0 else code, out=streams.text(out), err=streams.text(err))
+        if streams.last_line(done.err).startswith(_UNSOLVED):
+            raise self._ended(done.code, done.err, words)
+        return done
+
+    def output(self, *words: str, timeout: float = 20.0) -> str:
+        """What ``PROGRAM WORDS`` writes, for a program that has to end well.
+
+        Raises Wrong: too-long, not-implemented, crashed.
+        """
+        done = self.run(*words, timeout=timeout)
+        if done.code:
+            raise self._ended(done.code, done.err, words)
+        return done.out
+
+    def numbers(self, *words: str, least: int = 0) -> list[int]:
+        """The numbers that ``PROGRAM WORDS`` writes, ``least`` of them or more.
+
+        Raises Wrong: no-numbers, and as ``output``.
+        """
+        said = self.output(*words)
+        found = said.split()
+        if len(found) < least or not all(word.lstrip("-").isdecimal() for word in found):
+            raise Wrong("no-numbers", said=said.strip() or "nothing", **self.named(words))
+        return [int(word) for word in found]
 
     @contextlib.contextmanager
     def running(self, *words: str, bare: bool = False, timeout: float = BEGIN) -> Iterator[Process]:
@@ -140,9 +165,9 @@ class Attempt:
     @contextlib.contextmanager
     def started(self, *words: str, input: str = "") -> Iterator[Process]:
         """Starts ``PROGRAM WORDS`` and gives the process of the program itself; at the end all is killed."""
-        with self._files_for(input) as (given, out, err):
+        with streams.files(input) as (given, out, err):
             started = self._start(words, stdin=given, stdout=out, stderr=err)
-            self.out: Callable[[], str] = lambda: _text(out)
+            self.out: Callable[[], str] = lambda: streams.text(out)
             yield Process(started.pid)
             self.fence.kill()
 
@@ -152,7 +177,7 @@ class Attempt:
         while not (found := holds()):
             if time.monotonic() > deadline:
                 raise Wrong(key, seconds=f"{seconds:g}", **values)
-            time.sleep(_INTERVAL)
+            time.sleep(_INTERVAL)  # ``holds`` may look at anything
         return found
 
     def on_host(self, *words: str, timeout: float = 10.0) -> Done:
@@ -174,8 +199,18 @@ class Attempt:
         """
         deadline = time.monotonic() + seconds
         while (left := self.fence.left()) and time.monotonic() < deadline:
-            time.sleep(_INTERVAL)
+            time.sleep(_INTERVAL)  # see above
         return left
+
+    def named(self, words: Sequence[str]) -> dict[str, object]:
+        """The program, and the line that ran it, as the general messages want them."""
+        import shlex
+
+        program = self.program.name
+        line = [f"python3 {program}" if self.program.suffix == ".py" else f"./{program}"]
+        places = {str(self.rootfs): "rootfs"}
+        line += [shlex.quote(places.get(word, word)) for word in words]
+        return {"program": program, "line": f"`{' '.join(line)}`"}
 
     # --- how ----------------------------------------------------------------
 
@@ -192,21 +227,12 @@ class Attempt:
             return self.fence.popen([*self._command(), *words], str(self.folder), environment, **streams)
         except (OSError, subprocess.SubprocessError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise Wrong("does-not-start", why=why, **self._named(words)) from error
+            raise Wrong("does-not-start", why=why, **self.named(words)) from error
 
     def _command(self) -> list[str]:
         if self.program.suffix == ".py":
             return [os.path.realpath(sys.executable), str(self.program)]
         return [str(self.program)]
-
-    def _named(self, words: Sequence[str]) -> dict[str, object]:
-        import shlex
-
-        program = self.program.name
-        line = [f"python3 {program}" if self.program.suffix == ".py" else f"./{program}"]
-        places = {str(self.rootfs): "rootfs"}
-        line += [shlex.quote(places.get(word, word)) for word in words]
-        return {"program": program, "line": f"`{' '.join(line)}`"}
 
     def _await(
         self,
@@ -225,25 +251,25 @@ class Attempt:
                 found = self._probes(probe)
                 self.fence.kill()
                 key = "output-lost" if found else "never-ready"
-                raise Wrong(key, seconds=f"{BEGIN:g}", **self._named(line))
+                raise Wrong(key, seconds=f"{BEGIN:g}", **self.named(line))
             ready = select.select([started.stdout], [], [], 0.05)[0]
             block = os.read(started.stdout.fileno(), 65536) if ready else b""
-            said = (said + block)[-_MOST:]
+            said = (said + block)[-streams.MOST :]
             if not block and started.poll() is not None and (ready or not self.fence.processes()):
-                raise self._ended(started.returncode, said.decode(errors="replace") + _text(err), line)
+                raise self._ended(started.returncode, said.decode(errors="replace") + streams.text(err), line)
 
     def _ended(self, code: int, said: str, line: Sequence[str]) -> Wrong:
+        """The message for a program that was not to end, or not like this."""
         code = 128 - code if code < 0 else code
-        lines = [each for each in said.strip().splitlines() if each.strip()]
-        last = lines[-1].strip() if lines else "nothing"
-        if last.startswith("NotImplementedError"):
-            return Wrong("not-implemented", said=last, code=code, **self._named(line))
-        return Wrong("crashed" if code else "silent", code=code, said=last, **self._named(line))
+        last = streams.last_line(said) or "nothing"
+        if last.startswith(_UNSOLVED):
+            return Wrong("not-implemented", said=last, code=code, **self.named(line))
+        return Wrong("crashed" if code else "silent", code=code, said=last, **self.named(line))
 
     def _find(self, probe: Sequence[str], line: Sequence[str]) -> Process:
         found = self._probes(probe)
         if not found:
-            raise Wrong("vanished", why="the command ended", **self._named(line))
+            raise Wrong("vanished", why="the command ended", **self.named(line))
         return found[-1]
 
     def _probes(self, probe: Sequence[str]) -> list[Process]:
@@ -256,18 +282,6 @@ class Attempt:
                     found += [Process(pid)] if len(words) <= len(probe) + 1 else []
         return found
 
-    @contextlib.contextmanager
-    def _files_for(self, input: str) -> Iterator[tuple[IO[bytes], IO[bytes], IO[bytes]]]:
-        """Files as stdin, stdout and stderr: unlike pipes, nobody who holds one can make us wait."""
-        with (
-            tempfile.TemporaryFile() as given,
-            tempfile.TemporaryFile() as out,
-            tempfile.TemporaryFile() as err,
-        ):
-            given.write(input.encode())
-            given.seek(0)
-            yield given, out, err
-
 
 def _sweep(place: Path) -> None:
     """Removes the folders of attempts whose checker was killed."""
@@ -275,10 +289,6 @@ def _sweep(place: Path) -> None:
         if not os.path.exists(f"/proc/{folder.name.removeprefix(_FOLDER).partition('.')[0]}"):
             tidy(folder)
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _text(file: IO[bytes]) -> str:
-    return os.pread(file.fileno(), _MOST, 0).decode(errors="replace")
 
 
 __all__ = ["Attempt", "Done", "Process", "Wrong"]

@@ -6,7 +6,7 @@ refused by name, so that a writer meets it at once. Read ``excerpts.py`` next.
 
     tutorials/04-namespaces/
         chapter.toml  text.en.md  predict.en.toml  README.md  runtime.py  sessions/NAME.session
-        exercises/NAME/  task.py solution.py check.py words.en.toml mistakes/*.py
+        exercises/NAME/  task.py solution.py check.py words.en.toml mistakes.toml
 """
 
 from __future__ import annotations
@@ -71,11 +71,6 @@ class Exercise(Value):
     def solution(self) -> Path:
         """One that passes."""
         return self.directory / f"solution.{self.suffix}"
-
-    @property
-    def mistakes(self) -> tuple[Path, ...]:
-        """Typical wrong solutions; the first line of each names its message."""
-        return tuple(sorted((self.directory / "mistakes").glob(f"*.{self.suffix}")))
 
 
 class Prediction(Value):

@@ -21,28 +21,32 @@ from minirun.learn.classroom import Classroom, differences
 from minirun.learn.needs import missing
 from minirun.learn.stores import StoreAt
 from tests.conftest import REPOSITORY
+from tests.learn import mistakes
 from tests.learn.conftest import DATA
 
 LONGEST_SCRIPT = 120
-DIRECTORIES = [*chapters.directories(REPOSITORY / "tutorials"), *chapters.directories(DATA)]
+CHAPTERS = chapters.directories(REPOSITORY / "tutorials")
+#: With one that is made up, of which each kind of thing is in.
+DIRECTORIES = [*CHAPTERS, *chapters.directories(DATA)]
 EXERCISES = [
     (directory, path.parent.name)
     for directory in DIRECTORIES
     for path in sorted(directory.glob("exercises/*/check.py"))
 ]
 MISTAKES = [
-    (directory, path.parents[1].name, path.name)
+    (directory, path.parent.name, name)
     for directory in DIRECTORIES
-    for path in sorted(directory.glob("exercises/*/mistakes/*.*"))
+    for path in sorted(directory.glob(f"exercises/*/{mistakes.FILE}"))
+    for name in mistakes.names(path.parent)
 ]
 each_chapter = pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda path: path.name)
 each_exercise = pytest.mark.parametrize(
     ("directory", "name"), EXERCISES, ids=[f"{directory.name}-{name}" for directory, name in EXERCISES]
 )
 each_mistake = pytest.mark.parametrize(
-    ("directory", "name", "file"),
+    ("directory", "name", "mistake"),
     MISTAKES,
-    ids=[f"{directory.name}-{name}-{file}" for directory, name, file in MISTAKES],
+    ids=[f"{directory.name}-{name}-{mistake}" for directory, name, mistake in MISTAKES],
 )
 
 
@@ -72,7 +76,7 @@ def test_script_is_small_and_stands_alone(directory: Path) -> None:
     chapter = chapters.read(directory)
     scripts = [directory / chapter.script] if chapter.script else []
     scripts += [path for path in directory.glob("*.py") if path not in scripts]
-    programs = [path for one in chapter.exercises for path in (one.task, one.solution, *one.mistakes)]
+    programs = [path for one in chapter.exercises for path in (one.task, one.solution)]
     for path in [*scripts, *programs]:
         if path.suffix != ".py":
             continue
@@ -87,11 +91,9 @@ def test_script_is_small_and_stands_alone(directory: Path) -> None:
         assert ast.get_docstring(ast.parse(text)), f"{path.name} does not say what it can do"
 
 
-@each_chapter
+@pytest.mark.parametrize("directory", CHAPTERS, ids=lambda path: path.name)
 def test_links_lead_somewhere(directory: Path) -> None:
     """What a README links to within the repository is there; anchors too."""
-    if directory.parent == DATA:
-        pytest.skip("a fixture, which lies elsewhere than a chapter")
     text = (directory / "README.md").read_text()
     dead = [link for link in links(text) if not leads_somewhere(directory, link)]
     assert dead == []
@@ -156,24 +158,25 @@ def test_exercise_tells_right_from_unsolved(directory: Path, name: str, lesson_r
 
 @each_mistake
 @pytest.mark.timeout(120)
-def test_mistake_gets_its_message(directory: Path, name: str, file: str, lesson_rootfs: Path) -> None:
+def test_mistake_gets_its_message(
+    directory: Path, name: str, mistake: str, lesson_rootfs: Path, tmp_path: Path
+) -> None:
     """A typical wrong solution is told what is wrong with it."""
     chapter = chapters.read(directory)
     exercise = chapter.exercise(name)
     need(chapter, *exercise.needs)
-    path = exercise.directory / "mistakes" / file
-    first = path.read_text().partition("\n")[0]
-    assert first.startswith("# wrong: "), f"{path} does not say which message it gets"
-    verdict = check(chapter, exercise, path, lesson_rootfs)
-    assert verdict.key == first.removeprefix("# wrong: ").strip(), verdict.says
+    (wrong,) = (one for one in mistakes.read(exercise) if one.name == mistake)
+    program = tmp_path / f"{wrong.name}.{exercise.suffix}"
+    program.write_text(wrong.text)
+    verdict = check(chapter, exercise, program, lesson_rootfs)
+    assert verdict.key == wrong.gets, verdict.says
 
 
 @each_exercise
 def test_messages_are_proved(directory: Path, name: str) -> None:
     """Each message of an exercise has a mistake that gets it."""
     exercise = chapters.read(directory).exercise(name)
-    firsts = [path.read_text().partition("\n")[0] for path in exercise.mistakes]
-    proved = {first.removeprefix("# wrong: ").strip() for first in firsts}
+    proved = {one.gets for one in mistakes.read(exercise)}
     assert not set(exercise.words.messages) - proved, "no mistake shows these messages"
 
 

@@ -32,7 +32,6 @@ def test_a_chapter_is_read() -> None:
     assert chapter.prediction.answer == 1
     exercise = chapter.exercise("hostname")
     assert (exercise.runtime, exercise.level) == (True, 1)
-    assert [path.stem for path in exercise.mistakes] == ["no_name", "no_namespace", "nothing"]
     assert exercise.words.messages["hosts-uts"].says.format(pid=7).startswith("Your process 7 is")
 
 
@@ -51,17 +50,23 @@ def test_an_exercise_may_be_a_manifest(copy: Path) -> None:
     """Its files have that suffix, and the learner's is called so too."""
     replaced("chapter.toml", "level = 1", 'level = 1\nsuffix = "yaml"')(copy)
     place = copy / "exercises" / "hostname"
-    for stem in ("task", "solution", "mistakes/nothing"):
+    for stem in ("task", "solution"):
         (place / f"{stem}.yaml").write_text("kind: Pod\n")
     chapter = chapters.read(copy)
     exercise = chapter.exercise("hostname")
     assert exercise.file == "hostname.yaml"
     assert (exercise.task.name, exercise.solution.name) == ("task.yaml", "solution.yaml")
-    assert [path.name for path in exercise.mistakes] == ["nothing.yaml"]
     assert copied(chapter)["hostname.yaml"] == exercise.task
     text = assemble(chapter)
     assert "`hostname.yaml`" in text
     assert "exercises/hostname/solution.yaml" in text
+
+
+def test_a_learner_gets_no_prose(copy: Path) -> None:
+    """In whatever language it is: the text has commands of its own."""
+    (copy / "text.ru.md").write_text("# Глава\n")
+    (copy / "predict.ru.toml").write_text("")
+    assert set(copied(chapters.read(copy))) == {"runtime.py", "hostname.py"}
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,7 @@ def check(attempt: Attempt) -> None:
     pids = attempt.until(sleepers, "crashed", line="")
     first = Process(pids["1001"]).parent().pid
     right = sorted([first, *pids.values()])
-    done = attempt.run(str(pids["1002"]))
-    said = done.err.strip().rpartition("\n")[2]
-    line = f"{attempt.program.name} PID"
-    attempt.expect(done.code == 0, "crashed", program=line, code=done.code, said=said, line=line)
-    numbers = [int(word) for word in done.out.split()]
+    numbers = attempt.numbers(str(pids["1002"]))
     missing, foreign = set(right) - set(numbers), set(numbers) - set(right)
     attempt.expect(not missing, "too-few", missing=sorted(missing), pid=pids["1002"])
     attempt.expect(not foreign, "too-many", count=len(foreign), pid=min(foreign, default=0))

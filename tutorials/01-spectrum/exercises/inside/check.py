@@ -17,8 +17,7 @@ def check(attempt: Attempt) -> None:
 
         pid = attempt.until(sleeper, "crashed", line=line)[0]
         right = Process(pid).status("NSpid").split()[-1]
-        done = attempt.run(str(pid))
-        word = (done.out + done.err).strip().rpartition("\n")[2]
+        word = attempt.output(str(pid)).strip()
         attempt.expect(word == right or word != str(pid), "says-the-hosts", pid=pid, right=right)
         attempt.expect(word == right or word != "1", "says-one", pid=pid, right=right)
         attempt.expect(word == right, "says-the-hosts", pid=word, right=right)

@@ -2,7 +2,7 @@
 
 import sys
 
-import machine  # noqa: F401 (its constants, and power_on)
+import machine
 
 code = bytes.fromhex(sys.argv[1])
 # Make a machine of one page of memory with `code` at address 0, as machine.main does, and run it.

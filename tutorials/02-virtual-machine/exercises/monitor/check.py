@@ -6,15 +6,11 @@ GREET = "baf8030000 b048 ee b069 ee f4"
 COUNT = "b900e1f505 ffc9 75fc" + GREET
 # mov eax, 83 (mkdir); lea rdi, [rip + 9]; mov esi, 511; syscall; hlt; the path
 MAKE = "b853000000 488d3d08000000 beff010000 0f05 f4"
-SECONDS = 2.0
+SECONDS = 5.0
 
 
 def check(attempt: Attempt) -> None:
-    done = attempt.run("f4", timeout=SECONDS)
-    said = done.err.strip().rpartition("\n")[2]
-    key = "not-implemented" if said.startswith("NotImplementedError") else "crashed"
-    name, line = attempt.program.name, f"{attempt.program.name} f4"
-    attempt.expect(done.code == 0, key, program=name, code=done.code, said=said, line=line)
+    attempt.output("f4", timeout=SECONDS)
     for code in (GREET, COUNT):
         done = attempt.run(code.replace(" ", ""), timeout=SECONDS)
         attempt.expect(done.out == "Hi", "wrong-output", right="Hi", out=done.out)

@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-import socket  # noqa: F401
+import socket
 import sys
 
 libc = ctypes.CDLL(None, use_errno=True)

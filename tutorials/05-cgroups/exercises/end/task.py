@@ -3,7 +3,7 @@
 import os
 import sys
 
-import groups  # noqa: F401
+import groups
 
 rootfs, *command = sys.argv[2:]
 # groups.make() makes a group in the tree of version 2. It has cgroup.procs, cgroup.kill (Linux 5.14)

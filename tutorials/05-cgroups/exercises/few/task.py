@@ -3,7 +3,7 @@
 import os
 import sys
 
-import groups  # noqa: F401
+import groups
 
 rootfs, *command = sys.argv[2:]
 # groups.make("pids") makes a group; groups.write(group, NAME, TEXT) writes pids.max, or

@@ -3,7 +3,7 @@
 import os
 import sys
 
-import groups  # noqa: F401
+import groups
 
 rootfs, *command = sys.argv[2:]
 # groups.make("memory"), groups.write(group, "memory.max", "32M"), and groups.oom_kills(group):

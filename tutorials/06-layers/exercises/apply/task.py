@@ -1,7 +1,7 @@
 """The next layer: `python3 apply.py LAYER.tar DIRECTORY` puts a layer onto the layers below."""
 
-import os  # noqa: F401
-import shutil  # noqa: F401
+import os
+import shutil
 import sys
 import tarfile
 

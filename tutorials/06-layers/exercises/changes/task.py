@@ -1,7 +1,7 @@
 """What has it changed? `python3 changes.py LOWER UPPER` prints a line for each file: A, C or D."""
 
-import os  # noqa: F401
-import stat  # noqa: F401
+import os
+import stat
 import sys
 
 lower, upper = sys.argv[1:]

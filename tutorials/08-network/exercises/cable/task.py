@@ -1,38 +1,14 @@
 """A cable: `python3 cable.py run ROOTFS CMD [ARG...]`."""
 
-import ctypes
-import os
-import subprocess
 import sys
 
-CLONE_NEWNET = 0x40000000
-libc = ctypes.CDLL(None, use_errno=True)
+from plugged import do, run
 
 
 def main(rootfs, *command):
-    there, plugged = os.pipe(), os.pipe()
-    if (pid := os.fork()) == 0:
-        os.close(plugged[1])
-        if libc.unshare(CLONE_NEWNET) < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        os.write(there[1], b".")  # the network namespace is there
-        if not os.read(plugged[0], 1):
-            os._exit(125)
-        os.chroot(rootfs)
-        os.chdir("/")
-        os.execv(f"/bin/{command[0]}", command)
-    os.close(plugged[0])
-    os.close(there[1])
-    os.read(there[0], 1)
-    plug(pid)
-    os.write(plugged[1], b".")
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    code = run(rootfs, command, plug)
     unplug()
-    sys.exit(code if code >= 0 else 128 - code)
-
-
-def do(line, **more):
-    subprocess.run(line.split(), check=True, **more)
+    sys.exit(code)
 
 
 def plug(pid):

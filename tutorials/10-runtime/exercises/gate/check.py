@@ -20,11 +20,11 @@ def check(attempt: Attempt) -> None:
         attempt.until(lambda: not failing.exists(), "looked-up-late", seconds=2)
 
 
-def _begins(attempt: Attempt, seconds: float = 0.3) -> bool:
+def _begins(attempt: Attempt, seconds: float = 1.0) -> bool:
     """Whether it goes on by itself: for that it has to be given a moment."""
     deadline = time.monotonic() + seconds
     while "begun" not in attempt.out() and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # that nothing happens can only be seen over time
     return "begun" in attempt.out()
 
 

@@ -1,7 +1,7 @@
 """A gate: `python3 gate.py GATE CMD [ARG...]`."""
 
-import os  # noqa: F401
-import shutil  # noqa: F401
+import os
+import shutil
 import sys
 
 gate, *command = sys.argv[1:]

@@ -36,10 +36,10 @@ def _child(parent: Process, word: str) -> Process | None:
     return None
 
 
-def _stays(process: Process, seconds: float = 0.3) -> bool:
+def _stays(process: Process, seconds: float = 1.0) -> bool:
     deadline = time.monotonic() + seconds
     while process.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # that nothing happens can only be seen over time
     return process.exists()
 
 

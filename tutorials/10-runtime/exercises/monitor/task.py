@@ -1,8 +1,8 @@
 """A monitor: `python3 monitor.py FILE CMD [ARG...]`."""
 
 import ctypes
-import os  # noqa: F401
-import signal  # noqa: F401
+import os
+import signal
 import sys
 
 libc = ctypes.CDLL(None, use_errno=True)

@@ -1,7 +1,7 @@
 """A namespace with nobody in it: `python3 hold.py FILE`."""
 
 import ctypes
-import os  # noqa: F401
+import os
 import sys
 
 libc = ctypes.CDLL(None, use_errno=True)

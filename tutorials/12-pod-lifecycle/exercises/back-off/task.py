@@ -1,8 +1,8 @@
 """Patience: `python3 back-off.py FIRST MOST CMD [ARG...]`."""
 
-import subprocess  # noqa: F401
+import subprocess
 import sys
-import time  # noqa: F401
+import time
 
 first, most = float(sys.argv[1]), float(sys.argv[2])
 command = sys.argv[3:]

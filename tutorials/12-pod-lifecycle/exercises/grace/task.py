@@ -1,6 +1,6 @@
 """A polite end: `python3 grace.py SECONDS CMD [ARG...]`."""
 
-import signal  # noqa: F401
+import signal
 import subprocess
 import sys
 

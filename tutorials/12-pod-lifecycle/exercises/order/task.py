@@ -1,7 +1,7 @@
 """First things first: `python3 order.py POD.json`."""
 
 import json
-import subprocess  # noqa: F401
+import subprocess
 import sys
 
 spec = json.load(open(sys.argv[1]))["spec"]

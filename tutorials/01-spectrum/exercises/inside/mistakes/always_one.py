@@ -1,2 +1,0 @@
-# wrong: says-one
-print(1)
