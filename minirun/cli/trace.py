@@ -71,7 +71,8 @@ def as_text(number: int, step: Step, call: Call, outcome: str, microseconds: flo
     shown = str(call)
     if columns:
         shown = _shortened(shown, max(columns - len(head) - len(tail), 20))
-    return head + shown + tail
+    line = head + shown + tail
+    return _shortened(line, columns) if columns else line  # a failure's reason may be long itself
 
 
 def _shortened(text: str, room: int) -> str:

@@ -38,7 +38,6 @@ from minirun.linux import cgroup, link, mount, namespace, process
 from minirun.linux.mount import MountFlag
 from minirun.linux.namespace import CloneFlag
 from minirun.spec import Memory, Pids, Resources
-from minirun.steps import HOST, Walk
 from minirun.values import Value
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ class Fence:
                         "they wait in the kernel",
                         "look at /proc/PID/stack",
                     )
-                time.sleep(_INTERVAL)
+                time.sleep(_INTERVAL)  # grandchildren become ours to wait for one by one
                 self._reap()  # PID 1 of a namespace ends only when all who lived there are reaped
             for one in self._started:
                 one.wait()
@@ -224,8 +223,7 @@ class Fence:
                 "look at `minirun doctor`",
             )
         self.group = cgroups.group(path, wanted, known)
-        walk = Walk(list(cgroups.group_steps(path, wanted, known)), HOST)
-        walk.run()
+        cgroups.make(path, wanted, known)
 
     def _make_host(self) -> None:
         """The process that keeps the namespaces while nobody else is in them."""

@@ -84,7 +84,7 @@ def rmdir(path: str) -> None:
         except OSError as error:
             if error.errno != errno.EBUSY or time.monotonic() > deadline or children(path):
                 raise
-            time.sleep(pause)
+            time.sleep(pause)  # the kernel lets go of the dead a little later, and says nothing
             pause = min(pause * 2, 0.02)
         else:
             return

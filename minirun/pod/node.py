@@ -18,20 +18,17 @@ from minirun.steps import HOST, Walk
 from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
     from typing import TypeVar
 
     from minirun.isolation.cgroups.tree import Group
     from minirun.pod.manifest.types import ConfigMap, Pod, PodSpec, Secret
     from minirun.pod.state import PodRecord
-    from minirun.steps import Step
 
     D = TypeVar("D", ConfigMap, Secret)
 
 #: Below each hierarchy: what minirun may make groups in.
 _TOP = "/minirun"
-#: How often a group is begun anew whose parents went with somebody else's pod.
-_TRIES = 32
 
 
 def node(addressed: bool = True) -> Node:
@@ -109,7 +106,7 @@ def make_group(path: str, spec: PodSpec) -> None:
     """Makes a pod's group with its limits, if it is not there. Raises StepFailed, Unsupported."""
     resources = qos.pod_resources(spec)
     if not _is_whole(cgroups.group(path, resources, layout())):
-        make(lambda: cgroups.group_steps(path, resources, layout()))
+        cgroups.make(path, resources, layout())
         return
     # Its maker may have been killed before the limits were written.
     Walk(list(cgroups.limit(cgroups.group(path, resources, layout()), resources, layout())), HOST).run()
@@ -121,19 +118,6 @@ def _is_whole(group: Group) -> bool:
     if len(there) < len(group.directories):
         cgroups.remove(there)
     return len(there) == len(group.directories)
-
-
-def make(steps: Callable[[], Iterable[Step]]) -> None:
-    """Walks ``steps``. Those above a group go with the last that is in them: what is lost so is made anew."""
-    for left in reversed(range(_TRIES)):
-        walk = Walk(list(steps()), HOST)
-        try:
-            walk.run()
-            return
-        except BaseException as error:
-            walk.undo()
-            if not left or not (isinstance(error.__cause__, OSError) and cgroup.is_gone(error.__cause__)):
-                raise
 
 
 def members(kind: str) -> list[str]:
@@ -153,7 +137,7 @@ def share(kind: str, specs: Sequence[PodSpec]) -> None:
     try:
         Walk(list(cgroups.limit(made, resources, layout())), HOST).run()
     except StepFailed as error:
-        if not (isinstance(error.__cause__, OSError) and cgroup.is_gone(error.__cause__)):
+        if not cgroups.lost(error):
             raise
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from minirun.isolation import cgroups
+from minirun.isolation.cgroups import making
 from minirun.isolation.cgroups.layout import Layout
 from minirun.spec import Linux, Process, Resources, Spec
 from minirun.steps import HOST, INIT, Walk
@@ -106,9 +107,11 @@ class Groups:
             annotations={"minirun.leaf": leaf} if leaf else {},
             linux=Linux(cgroupsPath=path, resources=Resources(**resources)),
         )
-        self.made.append(Container(spec, layout))
-        self.made[-1].walk.run()
-        return self.made[-1]
+        container = Container(spec, layout)
+        self.made.append(container)
+        # The shared group above goes with the last container of anybody on this machine.
+        container.walk = making.walked(lambda: cgroups.host_steps(spec, layout))
+        return container
 
 
 def sleeping() -> int:

@@ -217,9 +217,14 @@ def _compare_with_explain(minirun: Minirun, told: str, words: list[str]) -> None
 
 
 def _own(calls: Iterable[tuple[int, str, str, str]]) -> list[tuple[int, str, str, str]]:
-    """Without what makes the cgroups that all containers have in common: those come and go with others'."""
+    """Without what makes the cgroups that all containers have in common: those come and go with others'.
+
+    The steps are counted without them.
+    """
     common = re.compile(r'"/sys/fs/cgroup/[^/"]+/minirun(/[a-z._]+)?"')
-    return [call for call in calls if not common.search(call[3])]
+    own = [call for call in calls if not common.search(call[3])]
+    count = {number: place for place, number in enumerate(dict.fromkeys(call[0] for call in own), 1)}
+    return [(count[number], *rest) for number, *rest in own]
 
 
 def _open(text: str, told: str) -> str:

@@ -9,6 +9,7 @@ no process of a container ever runs outside its limits.
     layout.py         which controllers live where on this host: v2, v1, both
     tree.py           the directories of one container in those trees
     creation.py       making them, from the top down
+    making.py         the same at once, without a container
     promises.py       writing the limits, in the words of ...
     v2.py, v1.py      ... either version: resources -> writes
     device_rules.py   which devices may be used, and v1's way to say it
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from minirun.isolation.cgroups.accounting import Usage, limits, usage, usage_of
+    from minirun.isolation.cgroups.making import lost, make
     from minirun.isolation.cgroups.members import (
         freeze,
         frozen,
@@ -62,6 +64,8 @@ __all__ = [
     "kill",
     "layout",
     "limits",
+    "lost",
+    "make",
     "oom_file",
     "processes",
     "remove",
@@ -156,7 +160,9 @@ def __getattr__(name: str) -> Any:
     if name in ("freeze", "frozen", "kill", "processes", "remove", "remove_parents", "thaw"):
         from minirun.isolation.cgroups import members as module
     elif name in ("Usage", "limits", "usage", "usage_of"):
-        from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]  # one of the two
+        from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]  # one of them
+    elif name in ("lost", "make"):
+        from minirun.isolation.cgroups import making as module  # type: ignore[no-redef]  # one of them
     else:
         raise AttributeError(f"{__name__} has no {name}")
     return getattr(module, name)

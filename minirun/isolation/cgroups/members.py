@@ -55,7 +55,7 @@ def kill(directories: Sequence[str], seconds: float = 10.0) -> None:
             )
         if not by_tree or pause == LONGEST_PAUSE:
             _signal(directories)
-        time.sleep(pause)
+        time.sleep(pause)  # v1 does not tell of its last process
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
@@ -164,7 +164,7 @@ def _wait_for_change(directory: str, seconds: float) -> None:
     try:
         events = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        time.sleep(0.001)
+        time.sleep(0.001)  # no file to wait on
         return
     try:
         import select
