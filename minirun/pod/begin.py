@@ -108,8 +108,8 @@ def _open_gate(store: Store, seen: Seen) -> None:
 
     try:
         client, _ = start.start(store.container(seen.id))
-    except MinirunError:
-        return  # its maker's child has taken it back, or it runs by now: the next look tells
+    except (MinirunError, OSError):
+        return  # its maker's child has taken it back, also under our hands, or it runs: the next look tells
     try:
         start.wait_started(client)
     except MinirunError:

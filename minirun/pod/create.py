@@ -38,7 +38,6 @@ def create(
     config_maps: Sequence[ConfigMap] = (),
     secrets: Sequence[Secret] = (),
     network: tuple[str, ...] = (),
-    notes: Sequence[str] = (),
 ) -> PodHome:
     """Makes the pod and has it looked after; its home, once its sandbox is there.
 
@@ -67,7 +66,7 @@ def create(
             first_id=id_ranges.take(store, home.uid) if pod.spec.hostUsers is False else 0,
         )
         seen = Observed(createdAt=now, startedAt=now)  # its deadline counts from here, whatever takes long
-        home.write_progress(Progress(seen=seen, notes=tuple(notes)))
+        home.write_progress(Progress(seen=seen))
         home.write_pending(record)
         unfinished = _begin(home, record)
     except BaseException:

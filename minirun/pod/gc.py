@@ -80,7 +80,7 @@ def _abandoned(home: PodHome) -> PodLock | None:
     while not lock.acquire(wait=False):
         if supervise.poke(home) or time.monotonic() > deadline or not os.path.isdir(home.runtime):
             return None
-        time.sleep(0.002)
+        time.sleep(0.002)  # blocking on the lock would outwait PATIENCE
     return lock
 
 

@@ -5,6 +5,7 @@ Part of ``generate_container.py``: what differs from a pod's defaults, and no mo
 
 from __future__ import annotations
 
+from minirun.container.specify import USUAL_SYSCTLS
 from minirun.image import lookup
 from minirun.linux import capability
 from minirun.pod.manifest.rules_security import SAFE_SYSCTLS
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from minirun.image.config import Image
     from minirun.spec import Spec
-
-#: What every container of minirun's with a network of its own has.
-_USUAL_SYSCTLS = ("net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range")
 
 
 def security(spec: Spec, image: Image) -> SecurityContext | None:
@@ -67,4 +65,4 @@ def is_privileged(spec: Spec) -> bool:
 def sysctls(spec: Spec) -> dict[str, str]:
     """Those that a pod may set, but for what every container has."""
     given = spec.linux.sysctl
-    return {key: value for key, value in given.items() if key in SAFE_SYSCTLS and key not in _USUAL_SYSCTLS}
+    return {key: value for key, value in given.items() if key in SAFE_SYSCTLS and key not in USUAL_SYSCTLS}

@@ -19,7 +19,7 @@ from minirun.errors import InvalidInput, MinirunError, NotFound
 from minirun.image import store as images
 from minirun.isolation.cgroups.layout import layout
 from minirun.linux.capability import Capability, capget
-from minirun.pod import environment, expansion, names, node, qos, resources, sandbox, security
+from minirun.pod import environment, expansion, names, node, qos, resources, sandbox, security, termination
 from minirun.pod.downward import Context
 from minirun.pod.environment import CreateContainerConfigError
 from minirun.pod.observe import message_file
@@ -182,7 +182,7 @@ def options_of(member: Member, image: Image, variables: dict[str, str]) -> Optio
         memory_swap=amounts.memory.limit,
         oom_score_adj=oom_score_adj(spec, container),
         stop_signal=number(signal) if signal else None,
-        stop_timeout=30 if spec.terminationGracePeriodSeconds is None else spec.terminationGracePeriodSeconds,
+        stop_timeout=int(termination.grace(spec)),
         **namespaces(spec, member.sandbox, member.target),
         **security.options_of(spec, container, image),
     )

@@ -80,8 +80,7 @@ def _container(pod: PodHome, name: str, seen: Seen) -> Seen:
         return seen
     home = pod.store.container(seen.id) if seen.id else None
     if home is None or not home.exists():
-        ran = seen.state == RUNNING or seen.joined
-        return _lost(seen) if ran else _never_made(seen)
+        return _gone(seen)
     status = home.status()
     if status == "running":
         return replace(seen, state=RUNNING, startedAt=seconds(home.started()) or seen.startedAt)
@@ -91,9 +90,16 @@ def _container(pod: PodHome, name: str, seen: Seen) -> Seen:
     if ended is None and is_looked_after(home):
         return seen  # dying: its monitor has yet to say how
     ended = ended or home.exit()
+    if ended is None and not home.exists():
+        return _gone(seen)  # while we looked, its maker took it back: only then is there no lock of anybody's
     if ended is None:
         return _lost(seen)  # its monitor was killed, or the machine was restarted
     return replace(seen, state=EXITED, ended=_ended(pod, name, home, seen, ended))
+
+
+def _gone(seen: Seen) -> Seen:
+    """There is no such container."""
+    return _lost(seen) if seen.state == RUNNING or seen.joined else _never_made(seen)
 
 
 def _never_made(seen: Seen) -> Seen:

@@ -23,20 +23,24 @@ if TYPE_CHECKING:
     from minirun.pod.observed import Observed
     from minirun.pod.state import PodHome
 
-#: terminationGracePeriodSeconds where a manifest does not say, in seconds.
-GRACE = 30
-
 
 def stop(home: PodHome, grace: float | None = None, force: bool = False) -> None:
     """Ends all that runs in the pod, in order, and gives its address back; its files stay.
 
     ``grace`` is in seconds, None for the pod's own; ``force`` kills at once.
     """
-    spec = home.record().pod.spec
-    own = GRACE if spec.terminationGracePeriodSeconds is None else spec.terminationGracePeriodSeconds
-    wish = Deletion(at=time.time(), grace=own if grace is None else grace, force=force)
-    home.wish(lambda before: replace(before, deletion=wish))
+    ask(home, grace, force)
     supervise.tend(home, ended)
+
+
+def ask(home: PodHome, grace: float | None = None, force: bool = False) -> None:
+    """Asks for that end, and does not wait; whoever looks after the pod has to be told."""
+    from minirun.pod import termination  # so that a removal that kills does not pay for it
+
+    if grace is None:
+        grace = termination.grace(home.record().pod.spec)
+    wish = Deletion(at=time.time(), grace=grace, force=force)
+    home.wish(lambda before: replace(before, deletion=wish))
 
 
 def start(home: PodHome) -> None:

@@ -210,7 +210,7 @@ def _sweep(home: Home, begun: float) -> bool:
     if not gc.sweep(home):
         if time.monotonic() > begun + gc.PATIENCE:
             return False
-        time.sleep(0.005)
+        time.sleep(0.005)  # whoever made it may not be our child
     return True
 
 

@@ -105,8 +105,6 @@ class Progress(Value):
     seen: Observed = Observed()
     ephemeral: tuple[Container, ...] = ()
     """Containers that `pod debug` and `run --pod` added."""
-    notes: tuple[str, ...] = ()
-    """What the user should know: fields that only a cluster can mean, limits that could not be set."""
 
 
 class Pods(Value):

@@ -65,7 +65,7 @@ def tend(home: PodHome, until: Until | None = None) -> bool:
             return True
         if until(*_now(home)):
             return True
-        time.sleep(0.01)
+        time.sleep(0.01)  # its state is files of several writers: there is nothing to wait on
 
 
 def _leave_nothing(home: PodHome) -> None:

@@ -18,7 +18,7 @@ import time
 
 from minirun.container import create
 from minirun.pod import joined
-from minirun.pod.care import Care, execute
+from minirun.pod.care import Care
 from minirun.pod.decide import decide
 from minirun.pod.deeds import Deeds
 from minirun.pod.locks import close_mine, mine_alone
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from minirun.pod.state import PodHome, PodRecord, Wishes
 
     Until = Callable[[PodSpec, Observed, Decision], bool]
-
-__all__ = ["Supervisor", "execute", "is_needed"]
 
 #: While a program has ended and its monitor is about to record it; seconds.
 _SOON = 0.005

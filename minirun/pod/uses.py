@@ -60,12 +60,23 @@ def _key(root: str, reference: str) -> str:
 
 
 def layers(store: Store) -> dict[str, str]:
-    """The directories of layers that volumes of pods are mounted of, each with ``pod/NAME``."""
-    used = {}
-    for home in Pods(store=store):
-        for layer in _mounted(home):
-            used[layer] = f"pod/{home.record().name}"
+    """The directories of layers that volumes of pods are mounted of, each with ``pod/NAME``.
+
+    Also of one that is being made, or removed; with its uid where there is no record of it any more.
+    """
+    used: dict[str, str] = {}
+    pods = Pods(store=store)
+    for home in map(pods.home, pods.uids()):
+        if mounted := list(_mounted(home)):
+            used |= dict.fromkeys(mounted, f"pod/{_name(home)}")
     return used
+
+
+def _name(home: PodHome) -> str:
+    try:
+        return home.record().name
+    except MinirunError:
+        return home.uid
 
 
 def _mounted(home: PodHome) -> Iterator[str]:

@@ -15,7 +15,8 @@ import pytest
 
 from minirun.isolation.apparmor import DEFAULT
 from tests.needs import needs
-from tests.pod.living import FOREVER, Living, Pods, app, inode, pod, traces, until
+from tests.patience import until
+from tests.pod.living import FOREVER, Living, Pods, app, inode, pod, traces
 
 pytestmark = [needs("root", "overlay", "cgroup2-memory", "userns"), pytest.mark.bed]
 
@@ -108,7 +109,7 @@ def test_who_gets_the_cpu(pods: Pods) -> None:
     assert [(group.parent / "cpu.weight").read_text() for group in groups] == ["59\n", "1\n"]
     until("they all run", lambda: all(len(members(group)) == 3 for group in groups))
     before = [table(group / "cpu.stat")["usage_usec"] for group in groups]
-    time.sleep(1.5)
+    time.sleep(1.5)  # the time over which it is measured
     much, little = (
         table(group / "cpu.stat")["usage_usec"] - used for group, used in zip(groups, before, strict=True)
     )

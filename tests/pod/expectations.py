@@ -72,7 +72,7 @@ def wait_until_as_expected(minirun: Minirun, names: list[str], text: str) -> lis
         while not is_as(pod, *expected):
             if pod.is_over or time.monotonic() > deadline:
                 pytest.fail(f"expected {' '.join(expected)}, and got:\n{story(pod)}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # a look at a pod takes some ms of the CPU it needs
     return pods
 
 

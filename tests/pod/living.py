@@ -6,22 +6,19 @@ import json
 import os
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from minirun.container.state import Home, Store
 from minirun.pod import state
 from minirun.pod.decide import Decision, decide
+from minirun.pod.gc import sweep
 from minirun.pod.manifest.types import ContainerState, ContainerStatus, PodStatus
 from minirun.pod.observe import look, spec_of
 from minirun.pod.observed import Observed, Seen
 from minirun.pod.status import pod_status
 from tests import leaks
 from tests.conftest import Minirun
-
-#: What two busy cores may need for something that takes a moment; the bed emulates its CPU. Seconds.
-PATIENCE = 100.0 if os.environ.get("MINIRUN_BED") else 10.0
 
 #: A program that ends at once when it is told to; a bare `sleep` as PID 1 is deaf to TERM.
 FOREVER = "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"
@@ -51,11 +48,6 @@ def data(kind: str, name: str, content: dict[str, str]) -> dict[str, Any]:
     """A ConfigMap, or a Secret."""
     key = "stringData" if kind == "Secret" else "data"
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, key: content}
-
-
-def until(what: str, condition: Callable[[], bool]) -> None:
-    """Waits for ``condition`` as long as one may; fails naming ``what``."""
-    assert not leaks.wait_for(lambda: set() if condition() else {what}, PATIENCE)
 
 
 class Living:
@@ -192,8 +184,9 @@ def leaks_opened(pid: int) -> str:
         return ""
 
 
-#: How the uids begin of pods that are made inside a test, so that their cgroups are told from others'.
-OURS = "7e57da7a"
+#: How the uids begin of pods that are made inside a test, so that their cgroups are told from others',
+#: also from those of another session of the same tests.
+OURS = f"{os.getpid() & 0xFFFFFFFF:08x}"
 
 
 class Pods:
@@ -216,6 +209,10 @@ class Pods:
     def find(self, name: str) -> Living:
         """The pod of that name."""
         return Living(self.minirun, state.Pods(store=self.store).find(name))
+
+    def swept(self) -> list[str]:
+        """What the pods' part of `minirun gc` says; but of empty groups, which may be another store's."""
+        return [line for line in sweep(self.store) if not line.endswith(": no pod is in it")]
 
     def remove_all(self) -> None:
         """Removes what is left, the ruins too."""

@@ -23,6 +23,7 @@ from minirun.pod.manifest.types import ContainerStatus
 from tests.bench import peers
 from tests.conftest import Minirun
 from tests.needs import needs
+from tests.patience import PATIENCE
 from tests.pod.expectations import (
     CLAIM,
     MANIFESTS,
@@ -41,7 +42,6 @@ pytestmark = [
 ]
 
 AT_ONCE = 4
-PATIENCE = 15.0
 #: What a container does without CAP_SYS_RESOURCE around it: no higher limits than these.
 CONFIGURATION = '[containers]\ndefault_ulimits = ["nofile=10000:10000", "nproc=10000:10000"]\n'
 #: Of all manifests there is a test with MINIRUN_KUBE_PLAY=all, which takes a minute or two; else of these.
@@ -195,7 +195,7 @@ class Podman:
             env=self.environment,
             timeout=60,
             check=False,
-            **options,  # type: ignore[call-overload]
+            **options,
         )
 
     def close(self) -> None:
@@ -317,7 +317,7 @@ def play(podman: Podman, text: str, wanted: str) -> Outcome:
             found = Outcome(look(podman, played.stdout, text))
             if str(found) == wanted or time.monotonic() > deadline:
                 return found
-            time.sleep(0.2)
+            time.sleep(0.2)  # podman is asked again, which takes as long itself
     finally:
         podman("pod", "rm", "--force", "--time", "0", *ids_after("Pod", played.stdout))
 

@@ -16,7 +16,8 @@ import pytest
 from minirun.pod import supervise
 from tests.conftest import Minirun
 from tests.needs import needs
-from tests.pod.living import Pods, app, pod, until
+from tests.patience import until
+from tests.pod.living import Pods, app, pod
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 

@@ -13,8 +13,8 @@ import pytest
 
 from minirun import __version__
 from minirun.native import build
-from tests.leaks import wait_for
 from tests.needs import needs
+from tests.patience import until
 from tests.unit.native import PATIENCE, SOURCES, python
 
 #: Children that sleep until they are let go; then their parent leaves, and they are orphans.
@@ -55,16 +55,15 @@ class Sandbox:
             env={"PATH": os.environ["PATH"]},  # on its stack, so in its memory
         )
         self.pid = 0
-        assert not wait_for(self._not_asleep), "pause does not come to rest"
+        until("pause comes to rest", self._is_asleep)
 
-    def _not_asleep(self) -> set[str]:
-        """Empty once PID 1 has executed pause and waits for signals."""
+    def _is_asleep(self) -> bool:
+        """Whether PID 1 has executed pause and waits for signals."""
         children = Path(f"/proc/{self.unshare.pid}/task/{self.unshare.pid}/children").read_text().split()
         if children:
             self.pid = int(children[0])
-            if field(self.pid, "Name") == "pause" and field(self.pid, "State").startswith("S"):
-                return set()
-        return {"not yet"}
+            return field(self.pid, "Name") == "pause" and field(self.pid, "State").startswith("S")
+        return False
 
     def children(self) -> list[int]:
         """Whose parent pause is."""
@@ -119,11 +118,6 @@ def sandbox(binary: str) -> Iterator[Callable[..., Sandbox]]:
         one.close()
 
 
-def gone(one: Sandbox) -> bool:
-    """Whether pause has no children any more, soon."""
-    return not wait_for(lambda: {str(pid) for pid in one.children()})
-
-
 def field(pid: int, name: str) -> str:
     """A line of /proc/PID/status."""
     found = re.search(rf"^{name}:\s*(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
@@ -151,7 +145,7 @@ def test_it_warns_where_it_is_not_pid_1(binary: str, number: signal.Signals) -> 
     try:
         assert process.stderr
         assert process.stderr.readline().startswith("pause: warning: not PID 1")
-        assert not wait_for(lambda: set() if field(process.pid, "State").startswith("S") else {"awake"})
+        until("it sleeps", lambda: field(process.pid, "State").startswith("S"))
         process.send_signal(number)
         assert process.wait(PATIENCE) == 0
     finally:
@@ -186,7 +180,7 @@ def test_no_other_signal_ends_it(sandbox: Callable[..., Sandbox]) -> None:
     one.inside("sh", "-c", f"for n in {' '.join(str(int(number)) for number in others)}; do kill -$n 1; done")
     let_go = one.orphans(3)
     let_go()
-    assert gone(one)
+    until("pause has no children any more", lambda: not one.children())
     os.kill(one.pid, signal.SIGTERM)
     assert one.end() == (0, "")
 
@@ -199,9 +193,9 @@ def test_a_thousand_orphans_at_once(sandbox: Callable[..., Sandbox]) -> None:
     assert len(one.children()) == 1000
     os.kill(one.pid, signal.SIGSTOP)
     let_go()
-    assert not wait_for(lambda: set() if one.zombies() == 1000 else {"not all are dead"})
+    until("all are dead", lambda: one.zombies() == 1000)
     os.kill(one.pid, signal.SIGCONT)
-    assert gone(one)
+    until("pause has no children any more", lambda: not one.children())
 
 
 @needs("root", "unshare", "nsenter")
@@ -209,13 +203,13 @@ def test_orphans_while_it_works(sandbox: Callable[..., Sandbox]) -> None:
     """They go on dying while it reaps: the last one is not forgotten."""
     one = sandbox()
     one.inside("sh", "-c", "for i in $(seq 300); do (true & ); done")
-    assert gone(one)
+    until("pause has no children any more", lambda: not one.children())
 
 
 @needs("root", "unshare")
 def test_who_died_before_it_listened_is_reaped(sandbox: Callable[..., Sandbox], binary: str) -> None:
     one = sandbox(*python(WITH_A_ZOMBIE, binary))
-    assert gone(one)
+    until("pause has no children any more", lambda: not one.children())
 
 
 @needs("root", "unshare")

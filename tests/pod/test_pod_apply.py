@@ -9,7 +9,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tests.needs import needs
-from tests.pod.living import FOREVER, Pods, app, data, pod, until
+from tests.patience import until
+from tests.pod.living import FOREVER, Pods, app, data, pod
 
 if TYPE_CHECKING:
     from pathlib import Path

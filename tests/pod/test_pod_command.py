@@ -15,11 +15,12 @@ import pytest
 from minirun.pod import supervise
 from tests.conftest import Minirun
 from tests.needs import needs
-from tests.pod.living import FOREVER, Pods, app, data, pod, traces, until
+from tests.patience import until
+from tests.pod.living import FOREVER, Pods, app, data, pod, traces
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
-#: Nobody else on the machine is there, at least no test.
+#: Nobody else on the machine is there: no other directory's tests, and it is below ip_local_port_range.
 PORT = 18_745
 
 
@@ -215,7 +216,7 @@ def _children(parent: int) -> list[str]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if fields[1:2] == [str(parent)]:
@@ -382,8 +383,8 @@ def test_stop_gives_time_and_no_more(pods: Pods) -> None:
     for name in ("a", "b"):
         pods.create(pod(name, app("trap '' TERM; while :; do sleep 1000; done")))
     began = time.monotonic()
-    assert pods.minirun("pod", "stop", "-t", "2", "a", "b", check=True).stdout.split() == ["a", "b"]
-    assert 2 <= time.monotonic() - began < 3.9
+    assert pods.minirun("pod", "stop", "-t", "4", "a", "b", check=True).stdout.split() == ["a", "b"]
+    assert 4 <= time.monotonic() - began < 8  # one after the other would take that long
     for name in ("a", "b"):
         assert pods.find(name).ended().exitCode == 137
 
@@ -391,16 +392,14 @@ def test_stop_gives_time_and_no_more(pods: Pods) -> None:
 def test_kill(pods: Pods) -> None:
     """KILL ends the pod, at once and for good; another signal goes to every program."""
     hears = "trap 'echo heard' USR1; while :; do sleep 1000 & wait; done"
-    made = pods.create(pod("k", app(hears), app(hears, "b")))
+    made = pods.create(pod("k", app(hears), app(hears, "b"), terminationGracePeriodSeconds=1000))
     until(
         "the traps are set", lambda: "SigCgt" in made.exec("cat", "/proc/1/status") and _catches(made.pid())
     )
     until("the traps are set", lambda: _catches(made.pid("b")))
     made("kill", "-s", "USR1")
     until("both have heard", lambda: made.log() == made.log("b") == ["heard"])
-    began = time.monotonic()
-    assert made("kill") == "k\n"
-    assert time.monotonic() - began < 4
+    assert made("kill") == "k\n"  # it would be given up after 60 s
     assert line_of(pods.minirun, "k")[1:3] == ["0/2", "Error"]
     again = pods.minirun("pod", "kill", "k")
     assert again.returncode == 125 and "nothing runs in it" in again.stderr
@@ -423,6 +422,7 @@ def test_wait(pods: Pods) -> None:
         "jsonpath={.status.phase}=Running",
         "jsonpath='{.status.containerStatuses[0].ready}'=true",
         "jsonpath={.status.podIP}",
+        "jsonpath={$.status['phase']}=Running",
     ):
         assert made("wait", f"--for={goal}") == "pod/w condition met\n", goal
     for goal in (

@@ -15,7 +15,8 @@ import pytest
 from minirun.pod import join, member, node
 from minirun.pod.manifest.types import Container
 from tests.needs import needs
-from tests.pod.living import FOREVER, PATIENCE, Living, Pods, app, inode, pod, server, until
+from tests.patience import PATIENCE, until
+from tests.pod.living import FOREVER, Living, Pods, app, inode, pod, server
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
@@ -87,7 +88,7 @@ def test_on_a_terminal(web: Living) -> None:
 
 def _until_said(terminal: int, word: bytes) -> bytes:
     said = b""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while word not in said:
         assert select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0], said
         said += os.read(terminal, 4096)

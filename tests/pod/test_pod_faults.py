@@ -20,23 +20,25 @@ import pytest
 
 from minirun.container.gc import gc
 from minirun.pod import create, remove, state, supervise
-from minirun.pod.gc import sweep
 from minirun.pod.locks import PodLock, close_mine
 from minirun.pod.manifest.read import read
 from minirun.pod.supervisor import Supervisor
 from minirun.values import replace
 from tests import leaks
 from tests.needs import needs
+from tests.patience import PATIENCE, until
 from tests.pod.interrupted import Cut, cut_off
-from tests.pod.living import FOREVER, PATIENCE, Living, Pods, addresses, app, pod, traces, until
+from tests.pod.living import FOREVER, Living, Pods, addresses, app, pod, traces
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
+#: Below the range that the kernel takes ports from for whoever asks for any (ip_local_port_range).
+PORT = 18_747
 #: One of everything that can be left: a port, a mount of the pod's, a user's files, all kinds of containers.
 WHOLE = pod(
     "whole",
     app(
-        ports=[{"containerPort": 80, "hostPort": 48099}],
+        ports=[{"containerPort": 80, "hostPort": PORT}],
         volumeMounts=[
             {"name": "fast", "mountPath": "/fast"},
             {"name": "kept", "mountPath": "/kept", "subPath": "part"},
@@ -55,7 +57,7 @@ def made_of(pods: Pods, manifest: dict[str, Any]) -> Callable[[], object]:
 
 def swept(pods: Pods) -> list[str]:
     """`minirun gc`, once."""
-    return [*gc(pods.store), *sweep(pods.store)]
+    return [*gc(pods.store), *pods.swept()]
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def clean(pods: Pods) -> Iterator[Callable[[], set[str]]]:
             found = traces(pods.store) | leaks.links(places) | leaks.mounts(places)
             return found - before
 
-        return leaks.wait_for(more)
+        return leaks.wait_for(more, PATIENCE)
 
     yield left
 

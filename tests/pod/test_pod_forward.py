@@ -19,7 +19,8 @@ from minirun.pod import forward_words
 from minirun.pod.forward_words import Forwarding
 from minirun.pod.manifest.types import Container, ContainerPort, PodSpec
 from tests.needs import needs
-from tests.pod.living import FOREVER, Living, Pods, app, pod, until
+from tests.patience import until
+from tests.pod.living import FOREVER, Living, Pods, app, pod
 
 rooted = needs("root", "overlay", "memory", "cpu", "pids")
 

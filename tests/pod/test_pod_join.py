@@ -13,7 +13,8 @@ from minirun.container.state import Store
 from minirun.pod import supervise
 from minirun.pod.join import _THE_PODS, prepare
 from tests.needs import needs
-from tests.pod.living import FOREVER, Living, Pods, app, inode, pod, proc_status, server, traces, until
+from tests.patience import until
+from tests.pod.living import FOREVER, Living, Pods, app, inode, pod, proc_status, server, traces
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
@@ -26,7 +27,7 @@ def web(pods: Pods) -> Living:
 
 def join(web: Living, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
     """``minirun run --pod web WORDS``."""
-    return web.minirun("run", "--pod", "web", *words, **options)  # type: ignore[arg-type]
+    return web.minirun("run", "--pod", "web", *words, **options)
 
 
 def test_it_is_in_the_pods_namespaces_and_cgroup(web: Living) -> None:

@@ -6,25 +6,14 @@ import os
 import shutil
 from pathlib import Path
 
-import pytest
-
 from tests.needs import needs
-from tests.pod.living import (
-    FOREVER,
-    Pods,
-    addresses,
-    app,
-    data,
-    fetch,
-    inode,
-    pod,
-    proc_status,
-    server,
-    until,
-)
+from tests.patience import until
+from tests.pod.living import FOREVER, Pods, addresses, app, data, fetch, inode, pod, proc_status, server
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
+#: Below the range that the kernel takes ports from for whoever asks for any (ip_local_port_range).
+PORT = 18_748
 #: Writes when it begins, by the clock that all containers share, into a volume that all have.
 STAMP = 'echo "$ME" >>/shared/order'
 
@@ -294,10 +283,10 @@ def test_a_pod_that_cannot_be_made_leaves_nothing(pods: Pods) -> None:
 def test_a_published_port(pods: Pods) -> None:
     """hostPort: reached on the host's address, as long as the pod lives."""
     script = server("it works")
-    made = pods.create(pod("web", app(script, ports=[{"containerPort": 80, "hostPort": 48080}])))
-    until("it answers", lambda: fetch("http://127.0.0.1:48080/") == "it works")
+    made = pods.create(pod("web", app(script, ports=[{"containerPort": 80, "hostPort": PORT}])))
+    until("it answers", lambda: fetch(f"http://127.0.0.1:{PORT}/") == "it works")
     made("rm", "-f")
-    assert fetch("http://127.0.0.1:48080/") == ""
+    assert fetch(f"http://127.0.0.1:{PORT}/") == ""
 
 
 def test_last_words(pods: Pods) -> None:
@@ -358,11 +347,10 @@ def test_eviction(pods: Pods) -> None:
     assert '"v" exceeds the limit' in made.status.message
 
 
-@pytest.mark.parametrize("field", ["hostPort"])
-def test_a_taken_port_is_refused(pods: Pods, field: str) -> None:
+def test_a_taken_port_is_refused(pods: Pods) -> None:
     """The second pod that wants it is told who has it, and leaves nothing."""
-    ports = [{"containerPort": 80, field: 48081}]
+    ports = [{"containerPort": 80, "hostPort": PORT}]
     pods.create(pod("first", app(ports=ports)))
     second = pods.command(pod("second", app(ports=ports)))
-    assert second.returncode == 125 and "48081" in second.stderr
+    assert second.returncode == 125 and str(PORT) in second.stderr
     assert [path.name for path in Path(pods.store.root).glob("pods/names/*")] == ["first"]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.needs import needs
-from tests.pod.living import Living, Pods, fetch, inode, printed, until
+from tests.patience import until
+from tests.pod.living import Living, Pods, fetch, inode, printed
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 

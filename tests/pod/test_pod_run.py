@@ -17,7 +17,8 @@ import yaml
 
 from tests.conftest import Minirun
 from tests.needs import needs
-from tests.pod.living import FOREVER, Living, Pods, app, pod, until
+from tests.patience import until
+from tests.pod.living import FOREVER, Living, Pods, app, pod
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 
@@ -278,6 +279,7 @@ def test_top(web: Living) -> None:
     app_ = by_pid[web.pid("app")]
     assert (app_["container"], app_["uid"], app_["pid_inside"]) == ("app", 0, 1)
     assert {each["container"] for each in found} == {"POD", "side", "app", "reader"}
+    assert all(re.fullmatch(r"[\d.]+[KM]iB", each["rss"]) for each in found)
     assert any(each["container"] == "app" and each["ppid"] == web.pid("app") for each in found)  # its sleep
     assert run(web, "top").stdout.splitlines()[0].split()[:3] == ["CONTAINER", "UID", "PID"]
 
@@ -292,6 +294,7 @@ def test_stats(web: Living) -> None:
     assert rows["reader"]["pids"] == 1
     assert rows["app"]["memory_limit"] == 64 << 20 < rows["side"]["memory_limit"]
     assert 0 < rows["app"]["memory"] <= rows[""]["memory"]
+    assert rows["app"]["memory_shown"].endswith("B / 64MiB")  # as the manifest has it: 64Mi
     assert all(re.fullmatch(r"\d+\.\d\d%", each["cpu"]) for each in found)
 
 
@@ -301,11 +304,14 @@ def test_stats_count_work(loaded_minirun: Minirun) -> None:
     try:
         with loaded_minirun.popen("pod", "stats", "work", stdout=-1, text=True) as client:
             assert client.stdout
-            lines = [client.stdout.readline() for _ in range(8)]
+            share = {"app": 0.0, "idle": 0.0}
+            while share["app"] <= 5:  # a machine with much to do gives it less, for a time
+                lines = [client.stdout.readline() for _ in range(4)]
+                assert [line.startswith("POD") for line in lines] == [True, False, False, False]
+                share = {line.split()[1]: float(line.split()[2].rstrip("%")) for line in lines[2:]}
+            assert share["idle"] < 5
+            assert client.stdout.readline().startswith("POD")  # and again
             client.terminate()
-        assert [line.startswith("POD") for line in lines] == [True, False, False, False] * 2
-        share = {line.split()[1]: float(line.split()[2].rstrip("%")) for line in lines[6:]}
-        assert share["app"] > 5 > share["idle"]
     finally:
         made("rm", "-f")
 

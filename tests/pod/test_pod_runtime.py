@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.needs import missing, needs
-from tests.pod.living import FOREVER, Pods, app, fetch, pod, server, until
+from tests.patience import until
+from tests.pod.living import FOREVER, Pods, app, fetch, pod, server
 
 pytestmark = needs("root", "overlay", "memory", "cpu", "pids")
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from minirun.pod import uses
+from minirun.container.state import Store
+from minirun.pod import state, uses
+from minirun.pod.manifest.read import read
 from minirun.spec import Mount
 from tests.needs import needs
 from tests.pod.living import FOREVER, Pods, app, pod
@@ -49,6 +51,23 @@ def test_what_a_pod_needs_is_not_removed(pods: Pods) -> None:
     made("rm")
     pods.minirun("rmi", "volume:1", check=True)
     pods.minirun("volume", "rm", "kept", check=True)
+
+
+def test_layers_of_a_pod_that_is_being_made_or_removed(tmp_path: Path) -> None:
+    """No pod for anybody, and its volumes are mounted all the same: one with a record, one without."""
+    store = Store(root=str(tmp_path / "root"), state=str(tmp_path / "state"))
+    begun, gone = (state.Pods(store=store).home(f"{digit * 8}-2222-3333-4444-555555555555") for digit in "12")
+    manifest = read(json.dumps(pod("begun", app())), "test").pods[0]
+    for home in (begun, gone):
+        Path(home.runtime, "volumes").mkdir(parents=True)
+        Path(home.runtime, "volumes", "tools.layers").write_text(f"/layer/{home.uid[0]}\n/layer/both\n")
+    Path(begun.data).mkdir(parents=True)
+    begun.write_pending(state.PodRecord(uid=begun.uid, name="begun", pod=manifest))
+    assert uses.layers(store) == {
+        "/layer/1": "pod/begun",
+        "/layer/2": f"pod/{gone.uid}",
+        "/layer/both": f"pod/{gone.uid}",
+    }
 
 
 def test_layers_that_are_put_together_inside_a_container() -> None:

@@ -33,8 +33,8 @@ from tests.needs import needs
 HERE = "127.0.0.1"
 #: What is sure to come in the end may take so long; a probe that has to fail is given SHORT.
 PATIENCE, SHORT = 20.0, 0.3
-#: And no more than this much longer, on a busy machine.
-SLACK = 1.0
+#: And no more than this much longer, on a busy machine; the peers here go on for ever.
+SLACK = 10.0
 
 Answer = Callable[[socket.socket], None]
 
@@ -93,7 +93,7 @@ def serve() -> Iterator[Serve]:
 
     def start(answer: Answer | bytes, **options: object) -> Server:
         says = saying(answer) if isinstance(answer, bytes) else answer
-        servers.append(Server(says, **options))  # type: ignore[arg-type]  # the test's own business
+        servers.append(Server(says, **options))
         return servers[-1]
 
     yield start
@@ -136,7 +136,7 @@ def dripping(before: bytes = b"") -> Answer:
         accepted.sendall(before)
         while True:
             accepted.sendall(b"x")
-            time.sleep(0.02)
+            time.sleep(0.02)  # slowness is what is tested
 
     return answer
 

@@ -199,7 +199,7 @@ class World:
             assert policy == "Always" or ended.exitCode or ended.stopped, "it had succeeded"
 
     def to_container(self, action: Action) -> None:
-        name: str = action.name  # type: ignore[attr-defined]  # those that are left have one
+        name: str = action.name
         run = self.seen.of(name)
         assert run.state in PRESENT
         stopping = run.stopping

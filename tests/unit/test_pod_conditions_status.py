@@ -17,13 +17,13 @@ META = ObjectMeta(name="web", namespace="default", uid="123")
 
 def status(spec: PodSpec, observed: Observed, at: float = 1.0) -> dict[str, Any]:
     made = pod_status(Pod(metadata=META, spec=spec), observed, T + at, host=("192.0.2.1",))
-    return plain(made)  # type: ignore[no-any-return]
+    return plain(made)
 
 
 def state(run: Seen, at: float = 1.0, spec: PodSpec | None = None) -> dict[str, Any]:
     """The status of the container ``app``."""
     shown = status(spec or pod(app(image="busybox")), seen(app=run), at)
-    return shown["containerStatuses"][0]  # type: ignore[no-any-return]
+    return shown["containerStatuses"][0]
 
 
 def test_the_whole_of_it() -> None:

@@ -31,6 +31,7 @@ from minirun.pod.probes.command import Started
 from minirun.pod.probes.conversation import Conversations, Failed, ProbeResult, Want, run
 from minirun.pod.probes.prober import Counted, Prober, Up
 from minirun.values import plain, revive
+from tests.patience import until
 
 if TYPE_CHECKING:
     from minirun.pod.probes.conversation import Talk
@@ -44,7 +45,7 @@ def shell(_: str, words: tuple[str, ...]) -> Started:
 
 
 def execs(words: str, **fields: int) -> Probe:
-    return Probe(exec=ExecAction(command=(words,)), **fields)  # type: ignore[arg-type]  # numbers all
+    return Probe(exec=ExecAction(command=(words,)), **fields)
 
 
 def reading(fd: int) -> Talk[ProbeResult]:
@@ -348,10 +349,7 @@ def test_exec_kills_the_group(tmp_path: object) -> None:
     assert result.message.startswith("not done within 0.5 seconds")
     with open(pid_file) as file:
         child = int(file.read())
-    deadline = time.monotonic() + PATIENCE
-    while _lives(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not _lives(child)
+    until("it is gone", lambda: not _lives(child))
 
 
 def _lives(pid: int) -> bool:

@@ -55,7 +55,6 @@ def make(store: Store, pod: Pod, found: Documents, options: CreateOptions) -> Po
         found.config_maps,
         found.secrets,
         options.network,
-        [str(note) for note in found.notes],
     )
 
 

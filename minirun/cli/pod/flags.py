@@ -87,7 +87,7 @@ POD_NETWORK = Kind(
 FILENAME = Flag("-f --filename", SWITCH, "FILE may stand behind it, as for kubectl.")
 MADE = (
     FILENAME,
-    Flag("--wait", WAIT, "Wait until the pods are ready, or have done their task; for 5m, or TIME."),
+    Flag("--wait", WAIT, "Wait until the pods are ready, or have done their task; for 5m, or --wait=TIME."),
     Flag(
         "--net --network",
         POD_NETWORK,
@@ -132,13 +132,16 @@ TABLES = {
         "file",
         "Make the pods of a manifest what it says; - reads it from standard input.\n\n"
         "Pods that are not there are made, pods that are unchanged are left alone, changed "
-        "ones are stopped, with their time to end, and made anew.",
+        "ones are stopped, with their time to end, and made anew. Where only ConfigMaps and "
+        "Secrets are others, the pod goes on, and its volumes get them. Pods of a Deployment "
+        "that it asks for no longer are ended and removed.",
         *MADE,
     ),
     "down": _table(
         DownOptions,
         "file",
-        "End and remove the pods of a manifest; one that is gone already is fine.",
+        "End and remove the pods of a manifest; one that is gone already is fine.\n\n"
+        "- reads it from standard input. All pods of a Deployment go, however many the file asks for.",
         FILENAME,
         Flag("--force", SWITCH, "Kill at once."),
         TIME,

@@ -59,15 +59,15 @@ def command(settings: Settings, form: str, pods: tuple[str, ...]) -> int:
 
 def _place(form: str) -> list[str | int]:
     """The one place that ``jsonpath={.a.b}`` names. Raises UsageError."""
-    from minirun.cli.pod.jsonpath import steps
+    from minirun.cli.pod.jsonpath import braced
 
-    text = form.removeprefix("jsonpath=").strip("'\"")
-    if not (text.startswith("{") and text.endswith("}")):
-        raise _no_form(form, "a path stands in braces")
     try:
-        return steps(text[1:-1])
+        place, rest = braced(form.removeprefix("jsonpath="))
     except ValueError as error:
         raise _no_form(form, str(error)) from error
+    if rest:
+        raise _no_form(form, f"{rest!r} stands behind the one path that is supported")
+    return place
 
 
 def _no_form(form: str, why: str) -> UsageError:

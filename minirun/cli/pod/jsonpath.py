@@ -13,6 +13,14 @@ from typing import Any
 _STEP = re.compile(r"""\.((?:\\.|[^.\[\]{}\\'"*?()@\s])+)|\[(\d+)\]|\[(?:'([^']*)'|"([^"]*)")\]""")
 
 
+def braced(text: str) -> tuple[list[str | int], str]:
+    """What leads to the place that ``{path}`` names, and what stands behind that. Raises ValueError."""
+    path, brace, rest = text.strip("'\"").partition("}")
+    if not (path.startswith("{") and brace):
+        raise ValueError("a path stands in braces")
+    return steps(path[1:]), rest
+
+
 def steps(path: str) -> list[str | int]:
     """What leads to the place that ``{path}`` names. Raises ValueError for what is not supported."""
     rest = path.strip().removeprefix("$")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on until the containers have ended.")
 @click.option("-c", "--container", default="", metavar="NAME", help="Which container.")
-@click.option("--all-containers", is_flag=True, help="All of the pod's, one after the other.")
+@click.option("--all-containers", is_flag=True, help="All of the pod's, in order; with -f at once.")
 @click.option("-p", "--previous", is_flag=True, help="Of the run before this one.")
 @click.option("-n", "--tail", default="all", metavar="LINES", help="Only that many of the last lines.")
 @click.option("--since", default="", help="Only what is not older: 10m, 1h30m, or a time as RFC 3339.")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, pod: str, port: str | None) -> int:
     """Show what is published of a pod (hostPort), or where one of its ports is.
 
-    On the host's network a pod's ports are the host's own.
+    PORT is the one in the pod, or its name. On the host's network a pod's ports
+    are the host's own.
     """
     from minirun.cli.pod.several import find
     from minirun.cli.pod.view import view

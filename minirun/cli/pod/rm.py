@@ -5,14 +5,11 @@ Layer ``cli``. Read ``pod/remove.py`` next.
 
 from __future__ import annotations
 
-import time
-
 from minirun.cli.pod.several import chosen, each
 from minirun.errors import MinirunError, UsageError
 from minirun.pod import supervise
-from minirun.pod.observed import Deletion
-from minirun.pod.remove import GRACE, ended, remove
-from minirun.values import TYPE_CHECKING, replace
+from minirun.pod.remove import ask, ended, remove
+from minirun.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,12 +39,9 @@ def end_together(homes: Sequence[PodHome], grace: float | None) -> None:
         return
     for home in homes:
         try:
-            spec = home.record().pod.spec
-            if ended(spec, home.progress().seen, None):
+            if ended(home.record().pod.spec, home.progress().seen, None):
                 continue
-            own = GRACE if spec.terminationGracePeriodSeconds is None else spec.terminationGracePeriodSeconds
-            wish = Deletion(at=time.time(), grace=own if grace is None else grace)
-            home.wish(lambda before, wish=wish: replace(before, deletion=wish))  # type: ignore[misc]  # bound early
+            ask(home, grace)
             if not supervise.poke(home):
                 supervise.spawn(home)
         except MinirunError:

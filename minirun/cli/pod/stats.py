@@ -46,7 +46,7 @@ def command(settings: Settings, no_stream: bool, form: str | None, pods: tuple[s
     named = [find(settings, name) for name in pods]
     homes = named or list(pods_of(settings))
     before = _readings(homes)
-    time.sleep(_FIRST)
+    time.sleep(_FIRST)  # CPU in per cent is a difference over time
     while True:
         after = _readings(homes)
         if sys.stdout.isatty() and not no_stream:
@@ -56,7 +56,7 @@ def command(settings: Settings, no_stream: bool, form: str | None, pods: tuple[s
             return 0
         sys.stdout.flush()
         before = after
-        time.sleep(_EVERY)
+        time.sleep(_EVERY)  # the refresh that was asked for
         homes = named or list(pods_of(settings))
 
 
@@ -102,7 +102,7 @@ def _limit(limit: int | None, whole: int) -> int:
 def _row(
     key: tuple[str, str], before: tuple[float, Usage, int] | None, after: tuple[float, Usage, int]
 ) -> dict[str, Any]:
-    from minirun.cli.output import human_size
+    from minirun.cli.output import human_memory
 
     then, earlier = (before[0], before[1].cpu_usec) if before else (0.0, None)
     now, usage, limit = after
@@ -117,7 +117,7 @@ def _row(
         "container": key[1],
         "cpu": "--" if percent is None else f"{percent:.2f}%",
         "cpu_usec": usage.cpu_usec,
-        "memory_shown": "--" if memory is None else f"{human_size(memory)} / {human_size(limit)}",
+        "memory_shown": "--" if memory is None else f"{human_memory(memory)} / {human_memory(limit)}",
         "memory_share": "--" if memory is None else f"{100 * memory / limit:.2f}%",
         "memory": memory,
         "memory_limit": limit,

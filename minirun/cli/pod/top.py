@@ -31,7 +31,7 @@ _COLUMNS = [
 @click.argument("pod")
 @click.pass_obj
 def command(settings: Settings, form: str | None, pod: str) -> int:
-    """List the processes of a pod, by container; POD is its sandbox.
+    """List the processes of a pod, by container; CONTAINER is POD for its sandbox.
 
     UID, PID and PPID are as the host has them, PID INSIDE as the process itself does.
     """
@@ -74,7 +74,7 @@ def _rows(seen: View) -> Iterator[dict[str, Any]]:
 
 def _process(container: str, pid: int) -> dict[str, Any] | None:
     """One line, from /proc/PID; None for a process that has ended. See proc(5)."""
-    from minirun.cli.output import human_size
+    from minirun.cli.output import human_memory
     from minirun.linux import procfs
     from minirun.pod.times import length
 
@@ -96,6 +96,6 @@ def _process(container: str, pid: int) -> dict[str, Any] | None:
         "pid_inside": int(status.get("NSpid", str(pid)).split()[-1]),
         "elapsed": length(up - int(fields[19]) / ticks),
         "time": f"{int(used // 60)}:{used % 60:05.2f}",
-        "rss": human_size(int(status.get("VmRSS", "0 kB").split()[0]) * 1024),
+        "rss": human_memory(int(status.get("VmRSS", "0 kB").split()[0]) * 1024),
         "command": " ".join(words) if words != [""] else f"[{status['Name']}]",
     }

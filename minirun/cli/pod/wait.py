@@ -86,7 +86,7 @@ def wait_for(home: PodHome, test: Test, goal: str, deadline: float | None) -> No
         left = _EVERY if deadline is None else deadline - time.monotonic()
         if left <= 0:
             raise _too_late(seen, goal)
-        time.sleep(min(_EVERY, left))
+        time.sleep(min(_EVERY, left))  # readiness is decided by whoever looks, not announced
 
 
 def ready_or_done(seen: View) -> bool:
@@ -118,7 +118,7 @@ def _gone(seen: View) -> bool:
 
 def _test(goal: str) -> Test:
     """What ``--for`` asks for. Raises UsageError."""
-    from minirun.cli.pod.jsonpath import steps
+    from minirun.cli.pod.jsonpath import braced
     from minirun.errors import UsageError
 
     kind, _, rest = goal.partition("=")
@@ -134,18 +134,14 @@ def _test(goal: str) -> Test:
         if rest.lower() in phases:
             return lambda seen: _has_come_to(seen, phases[rest.lower()])
         why = f"the phases are {', '.join(phases.values())}"
-    elif kind == "jsonpath" and rest.strip("'\"").startswith("{."):
-        path, end, wanted = rest.strip("'\"").removeprefix("{").partition("}")
-        if end:
-            said = wanted.lstrip("'\"").removeprefix("=").strip("'\"")
-            try:
-                place = steps(path)
-            except ValueError as error:
-                why = str(error)
-            else:
-                return lambda seen: _at(seen, place, said)
+    elif kind == "jsonpath":
+        try:
+            place, wanted = braced(rest)
+        except ValueError as error:
+            why = str(error)
         else:
-            why = "the path does not end: a closing brace is missing"
+            said = wanted.lstrip("'\"").removeprefix("=").strip("'\"")
+            return lambda seen: _at(seen, place, said)
     else:
         why = f"there is no goal {kind!r}"
     raise UsageError(
