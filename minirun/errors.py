@@ -112,6 +112,11 @@ def reason(error: OSError) -> str:
     return f"{name} ({text}){place}"
 
 
+def one_line(text: str) -> str:
+    """A stranger's text so that it fits into a line of an error and cannot steer a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))[:2000]
+
+
 def hint(error: OSError) -> str:
     """What to do about an errno, where the call itself did not say."""
     import errno

@@ -19,6 +19,8 @@ from pathlib import Path
 from minirun.linux import netlink_nftables
 
 PATIENCE = 5.0  # seconds
+#: For an empty cgroup alone: a pod of other tests has one from the end of its containers to its own.
+OTHERS_PATIENCE = 30.0
 INTERFACES = "/sys/class/net"
 
 
@@ -37,6 +39,8 @@ class Look:
     def left(self) -> set[str]:
         """What is new since, is ours, and stays for longer than PATIENCE."""
         left = wait_for(self._new, PATIENCE)
+        if left and all(one.startswith("cgroup") for one in left):
+            left = wait_for(self._new, OTHERS_PATIENCE)
         return {f"{one} {words(one.split()[1])}" if one.startswith("process") else one for one in left}
 
     def _new(self) -> set[str]:
@@ -50,7 +54,10 @@ class Look:
         try:
             if parent(pid) == str(os.getpid()):
                 return True  # even a zombie, of which nothing else can be known
-            known, mounted = words(pid) + opened(pid), Path("/proc", pid, "mountinfo").read_text()
+            known, mounted = (
+                words(pid) + opened(pid),
+                Path("/proc", pid, "mountinfo").read_text(errors="replace"),
+            )
             if any(place in known for place in self.places):
                 return True
             return any(place in mounted for place in self.places) and not is_of_other_tests(pid)
@@ -61,8 +68,13 @@ class Look:
         """An empty cgroup that stays is a leak, whoever's it is; in a full one somebody lives."""
         inside = {pid for path, *_ in os.walk(group) for pid in members(path)}
         if not inside:
-            return not is_anothers_fence(group)
+            return not (is_anothers(group) or self._is_anothers_pod(group))
         return any(map(self._is_ours, inside))
+
+    def _is_anothers_pod(self, group: str) -> bool:
+        """Whether it is a pod's, and these tests have never made one."""
+        with_pods = any(os.path.isdir(f"{place}/root/pods") for place in self.places)
+        return "/kubepods" in group and not with_pods
 
 
 def wait_for(nothing: Callable[[], set[str]], patience: float = PATIENCE) -> set[str]:
@@ -70,14 +82,14 @@ def wait_for(nothing: Callable[[], set[str]], patience: float = PATIENCE) -> set
     left = nothing()
     deadline = time.monotonic() + patience
     while left and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # the kernel takes namespaces apart without a word
         left &= nothing()
     return left
 
 
 def mounts(places: tuple[str, ...]) -> set[str]:
     """The mounts in our own namespace that have to do with ``places``."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    lines = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
     return {f"mount {line}" for line in lines if any(place in line for place in places)}
 
 
@@ -98,7 +110,7 @@ def pods(places: tuple[str, ...]) -> set[str]:
 def cgroups() -> set[str]:
     """The directories below ``minirun`` in each hierarchy."""
     found: set[str] = set()
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
         if " - cgroup" in line:
             parent = f"{line.split()[4]}/minirun"
             found |= {path for path, *_ in os.walk(parent)} - {parent}
@@ -147,10 +159,16 @@ def members(group: str) -> list[str]:
         return []  # it is gone
 
 
-def is_anothers_fence(group: str) -> bool:
-    """Whether another living process has put it up for a learner's program (minirun/learn/groups.py)."""
-    kind, *words = Path(group).name.split("-")
-    return kind == "fence" and words[0] != str(os.getpid()) and os.path.exists(f"/proc/{words[0]}")
+def is_anothers(group: str) -> bool:
+    """Whether it has the pid of another process in its name, which lives.
+
+    That is a learner's fence (minirun/learn/groups.py), or what tests hold (tests/kernel/groups.py).
+    """
+    _, found, words = Path(group).name.rpartition("fence-")
+    if not found:
+        _, found, words = Path(group).name.rpartition("minirun-test-")
+    pid = words.partition("-")[0]
+    return bool(found) and pid != str(os.getpid()) and os.path.exists(f"/proc/{pid}")
 
 
 def is_of_other_tests(pid: str) -> bool:
@@ -163,7 +181,7 @@ def is_of_other_tests(pid: str) -> bool:
 
 def parent(pid: str) -> str:
     """The pid of its parent. Raises OSError if it has ended."""
-    return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[1]
+    return Path("/proc", pid, "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
 
 
 def pids() -> set[str]:
@@ -175,7 +193,7 @@ def words(pid: str) -> str:
     """The command line of a process, or its name if it has none."""
     try:
         line = Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        return line.strip() or Path("/proc", pid, "comm").read_text().strip()
+        return line.strip() or Path("/proc", pid, "comm").read_text(errors="replace").strip()
     except OSError:
         return ""  # it has ended
 

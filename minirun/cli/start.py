@@ -11,7 +11,7 @@ from minirun.cli.several import each
 from minirun.container import attach, monitor, start
 from minirun.container.detach import Detached
 from minirun.container.options import StartOptions
-from minirun.container.state import Home, Store
+from minirun.container.state import Home, Record, Store
 from minirun.errors import UsageError
 
 
@@ -31,23 +31,23 @@ def main(settings: Settings, options: StartOptions) -> int:
 
 
 def _detached(home: Home) -> None:
-    _check(home)
+    _check(home, home.record())
     client, _ = start.start(home)
     start.wait_started(client)
     client.close()
 
 
-def _check(home: Home) -> None:
-    uid = home.record().pod
-    if uid:
+def _check(home: Home, record: Record) -> None:
+    """A pod's container is its pod's to start. Raises Conflict."""
+    if record.pod:
         from minirun.pod import join  # rarely needed
 
-        join.check_start(home, uid)
+        join.check_start(home, record.pod)
 
 
 def _attached(home: Home, options: StartOptions) -> int:
-    _check(home)
     record = home.record()
+    _check(home, record)
     terminal = record.spec.process.terminal
     stdin = options.interactive and record.interactive
     attach.check_terminal(terminal, stdin)

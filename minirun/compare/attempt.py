@@ -211,7 +211,7 @@ def _no_orphans() -> None:
             return
         if time.monotonic() > deadline:
             _send(left, signal.SIGKILL)
-        time.sleep(0.002)
+        time.sleep(0.002)  # they are orphans of orphans, with no pidfd of ours
 
 
 def _reap() -> None:

@@ -11,7 +11,10 @@ import os
 import time
 
 from minirun.compare.in_pod import SHELL
-from minirun.values import Value
+from minirun.values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: A run is looked at again and again until nothing moves, but no longer than this, in seconds.
 _SETTLING = 1.0
@@ -40,7 +43,7 @@ def settled() -> tuple[Process, ...]:
     deadline = time.monotonic() + _SETTLING
     found = below()
     while time.monotonic() < deadline:
-        time.sleep(_INTERVAL)
+        time.sleep(_INTERVAL)  # at rest is what two looks in a row find alike
         before, found = found, below()
         if _is_same(before, found):
             break
@@ -58,7 +61,7 @@ def below() -> tuple[Process, ...]:
     """All that runs below this process, now."""
     direct = children(os.getpid())
     ours = _program(os.getpid())
-    shell = _program_of(SHELL)
+    shell = _named(SHELL, os.path.realpath)
     scripts = {pid for pid in direct if _program(pid) == shell}
     found = []
     for pid in descendants(os.getpid()):
@@ -139,12 +142,13 @@ def is_nested(pid: int) -> bool:
 
 
 def _program(pid: int) -> tuple[str, int]:
-    return _program_of(f"/proc/{pid}/exe")
+    # Not realpath: its own files are elsewhere, and links of ours with those names lead astray.
+    return _named(f"/proc/{pid}/exe", os.readlink)
 
 
-def _program_of(path: str) -> tuple[str, int]:
+def _named(path: str, target: Callable[[str], str]) -> tuple[str, int]:
     try:
-        return os.path.basename(os.path.realpath(path)), os.stat(path).st_size
+        return os.path.basename(target(path)), os.stat(path).st_size
     except OSError:
         return "", 0  # it is gone, or a kernel thread
 

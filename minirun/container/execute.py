@@ -101,8 +101,10 @@ def _by_runtime(home: Home, record: Record, spec: Spec, stdin: bool, output: boo
 
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     out, err = (into, into) if into >= 0 else (1, 2) if output else (null, null)
-    pid, master = guest.execute(home, record, spec.process, (0 if stdin else null, out, err))
-    os.close(null)
+    try:
+        pid, master = guest.execute(home, record, spec.process, (0 if stdin else null, out, err))
+    finally:
+        os.close(null)
     return Guest(pid=pid, terminal=master)
 
 

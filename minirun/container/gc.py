@@ -90,7 +90,7 @@ def _is_abandoned(home: Home) -> bool:
             return False
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.002)
+        time.sleep(0.002)  # blocking on the lock would outwait PATIENCE
     return True
 
 

@@ -31,6 +31,8 @@ __all__ = ["Lent", "anonymous_volumes", "lend", "spec_of"]
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: How many ids a user namespace of its own gets.
 IDS = 65536
+#: What a container with a network of its own gets, unless its user says otherwise.
+USUAL_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
 def spec_of(
@@ -194,7 +196,7 @@ def _sysctls(options: Options) -> dict[str, str]:
     """docker's, where the network is the container's own: every user may bind low ports, and ping."""
     if options.network_mode not in ("", "none") or options.userns != "host":
         return {}
-    return {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+    return dict(USUAL_SYSCTLS)
 
 
 def _shm(options: Options, pid_of: Callable[[str], int]) -> str:

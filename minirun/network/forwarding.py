@@ -147,7 +147,7 @@ def _inside(subnets: Sequence[str], words: Sequence[Any], protocol: str) -> bool
         prefixes.append(ip_network(f"{prefix['addr']}/{prefix['len']}".rstrip("/"), strict=False))
     own = [ip_network(subnet) for subnet in subnets if (":" in subnet) == (protocol == "ip6")]
     return bool(own) and all(
-        any(one.version == net.version and one.subnet_of(net) for net in prefixes)  # type: ignore[arg-type]
+        any(one.version == net.version and one.subnet_of(net) for net in prefixes)  # type: ignore[arg-type]  # of one version
         for one in own
     )
 

@@ -133,7 +133,7 @@ def _connected(home: Home, deadline: float) -> socket.socket:
                 raise FileNotFoundError(home.path) from None
             if time.monotonic() > deadline:
                 raise TimeoutError from None
-            time.sleep(0.01)
+            time.sleep(0.01)  # a unix socket refuses at once, and cannot be waited on
         else:
             return sock
 

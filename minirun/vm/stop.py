@@ -79,4 +79,4 @@ def _until_forgotten(home: Home) -> None:
     """Until the command that ran it has cleared up: its name is free then."""
     deadline = time.monotonic() + _FAREWELL
     while os.path.exists(home.path) and time.monotonic() < deadline:
-        time.sleep(0.005)
+        time.sleep(0.005)  # the last that it removes is its directory

@@ -101,7 +101,7 @@ class Guest:
             if left <= 0 and asked and asked < deadline:
                 raise TimeoutError
             if left <= 0:
-                raise failures.never_ready(BOOT_TIMEOUT, self.last_words())
+                raise failures.never_ready(BOOT_TIMEOUT, self.last_words(8))
             for fd, _ in poll.poll(left * 1000):
                 if fd == self.console.fileno():
                     if not self.read_console():
@@ -158,8 +158,8 @@ class Guest:
                 self.milestone(found[2].decode(), int(found[1]))
         return bool(data)
 
-    def last_words(self, lines: int = 8) -> str:
-        """The console's last lines, without our own milestones."""
+    def last_words(self, lines: int = 0) -> str:
+        """The console's last ``lines``, or all that is kept of it, without our own milestones."""
         text = self._console.decode(errors="replace").replace("\r", "")
         said = [line for line in text.split("\n") if line.strip() and "minirun: milestone" not in line]
         return "\n".join(map(failures.printable, said[-lines:]))
@@ -170,7 +170,7 @@ class Guest:
             pass
         if number := self.hypervisor.ended_by():
             return failures.Killed(number)
-        return failures.of_last_words(self.last_words(_KEPT), self.complaints())
+        return failures.of_last_words(self.last_words(), self.complaints())
 
 
 def number(text: str | bytes) -> int:

@@ -151,7 +151,7 @@ def test_open_files(source: str, root: str, place: Path) -> None:
     if source == "pipe":
         with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as cat:
             assert cat.stdout
-            load(root, cat.stdout)  # type: ignore[arg-type]
+            load(root, cat.stdout)
     elif source == "file":
         with open(path, "rb") as file:
             load(root, file)

@@ -33,7 +33,7 @@ def builder(module: str) -> Any:
 def blobs_of(archive: Path) -> dict[str, bytes]:
     """The files of an OCI archive."""
     with tarfile.open(archive) as tar:
-        return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+        return {member.name: tar.extractfile(member).read() for member in tar}
 
 
 def manifest_of(files: dict[str, bytes]) -> dict[str, Any]:

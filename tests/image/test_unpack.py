@@ -487,7 +487,7 @@ def test_overlayfs_reads_it_so(options: str, place: Path, unpacked: Unpacked) ->
     subprocess.run(["unshare", "-m", "sh", "-ec", script, "sh", lower, merged, out], check=True)
     with tarfile.open(fileobj=io.BytesIO(out.read_bytes())) as archive:
         found = {
-            member.name.removeprefix("./"): archive.extractfile(member).read()  # type: ignore[union-attr]
+            member.name.removeprefix("./"): archive.extractfile(member).read()
             for member in archive
             if member.isfile()
         }

@@ -34,10 +34,14 @@ from minirun.container.options import Options, StartOptions
 from minirun.container.prepare import prepare
 from minirun.container.state import Home, Store
 from minirun.errors import MinirunError
+from minirun.isolation import cgroups
+from minirun.isolation.cgroups.layout import layout
 from minirun.network import networks, published
+from minirun.spec import BlockIO, Cpu, Resources, ThrottleDevice
 from minirun.steps import Step
 from minirun.values import Value, replace
 from tests import leaks
+from tests.patience import until
 
 #: Shared with the children: the id of the container that the last one has begun.
 _id = mmap.mmap(-1, 64)
@@ -101,7 +105,7 @@ def everything(marks: Path) -> Options:
         cpus=0.5,
         cpu_shares=512,
         cpuset_cpus="0",
-        device_read_bps=((_disk(), 1 << 20),),
+        device_read_bps=((_disks()[0], 1 << 20),),
         device=("/dev/null:/dev/also-null:r",),
         ulimit=("nofile=100:100", "core=0:0"),
         oom_score_adj=500,
@@ -113,8 +117,8 @@ def everything(marks: Path) -> Options:
     )
 
 
-def _disk() -> str:
-    return next(f"/dev/{name}" for name in sorted(os.listdir("/sys/block")) if os.path.exists(f"/dev/{name}"))
+def _disks() -> list[str]:
+    return [f"/dev/{name}" for name in sorted(os.listdir("/sys/block")) if os.path.exists(f"/dev/{name}")]
 
 
 @contextmanager
@@ -141,6 +145,38 @@ def wait_for_all() -> dict[int, int]:
 def exit_code_of(pid: int) -> int:
     """Waits for the child ``pid`` alone; its exit code or -signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@contextmanager
+def shared_groups() -> Iterator[None]:
+    """Holds the cgroups that all containers share, in every tree and with every controller.
+
+    They come and go with containers of others, and each time a start has a step more or
+    less: meanwhile all plans of the same options have the same steps.
+    """
+    where = layout()
+    path = f"/minirun/minirun-test-{os.getpid()}"
+    cpus = Cpu(shares=2, cpus="0" if where.version("cpuset") else "")
+    disks = [os.stat(disk).st_rdev for disk in _disks()[:1] if where.version("io")]
+    slow = tuple(ThrottleDevice(major=os.major(one), minor=os.minor(one), rate=1 << 20) for one in disks)
+    cgroups.make(path, Resources(cpu=cpus, blockIO=BlockIO(throttleReadBpsDevice=slow)), where)
+    held = [tree + path for tree in groups.trees()]
+    for group in held:
+        until(f"{group} is made", lambda group=group: _is_made(group))
+    try:
+        yield
+    finally:
+        cgroups.remove(held)
+        cgroups.remove_parents(held)
+
+
+def _is_made(group: str) -> bool:
+    """Makes it, unless the one above goes at this very moment."""
+    try:
+        os.makedirs(group, exist_ok=True)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def plan_of(store: Store, options: Options) -> list[Step]:

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.conftest import Minirun
-
-T = TypeVar("T")
-
-#: Seconds; a machine that is busy is slow, one that hangs is worse. In the test bed programs start slowly.
-PATIENCE = 60.0 if os.environ.get("MINIRUN_BED") else 15.0
+from tests.patience import PATIENCE
 
 
 def run(minirun: Minirun, *words: str, **options: Any) -> subprocess.CompletedProcess[Any]:
@@ -60,16 +54,6 @@ def end(process: subprocess.Popen[bytes]) -> int:
     """Waits for ``process``; its exit code. The rest of its output is read and dropped."""
     process.communicate(timeout=PATIENCE)
     return process.returncode
-
-
-def until(what: str, condition: Callable[[], T]) -> T:
-    """What ``condition`` gives as soon as that is true; fails the test if it never is."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited for {PATIENCE:.0f} s, and still not: {what}")
-        time.sleep(0.01)
-    return found
 
 
 def state(minirun: Minirun, name: str) -> str:

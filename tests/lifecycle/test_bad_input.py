@@ -92,8 +92,8 @@ def files(tmp_path: Path) -> Path:
 
 def _is_an_error(done: object, said: str) -> None:
     """One line what, one why, one what to do; nothing on stdout, exit code 125."""
-    assert (done.returncode, done.stdout) == (125, "")  # type: ignore[attr-defined]
-    told: str = done.stderr  # type: ignore[attr-defined]
+    assert (done.returncode, done.stdout) == (125, "")
+    told: str = done.stderr
     assert re.fullmatch(r"minirun: [^\n]+\n  why: [^\n]+\n  try: [^\n]+\n", told), told
     assert said in told
     assert "bug" not in told

@@ -65,7 +65,7 @@ def test_killed_while_it_removes_all_but_the_volumes(store: Store, marks: Path) 
     for killer in each_moment(COMMAND, count.count(COMMAND)):
         home = make()
         (volume,) = home.record().anonymousVolumes
-        interrupted(lambda home=home: done(remove, home), killer)  # type: ignore[misc]
+        interrupted(lambda home=home: done(remove, home), killer)
         gc(store)
         assert os.path.isdir(f"{store.root}/volumes/{volume}"), killer.at
         if home.exists():
@@ -101,7 +101,7 @@ def removed_when_killed(store: Store, make: Callable[[], Home], removal: Callabl
     assert make_once.id not in store.ids()
     for killer in each_moment(COMMAND, count.count(COMMAND)):
         home = make()
-        interrupted(lambda home=home: done(removal, home), killer)  # type: ignore[misc]
+        interrupted(lambda home=home: done(removal, home), killer)
         swept = gc(store)
         if home.exists():  # killed before it began
             remove(home, force=True, volumes=True)

@@ -13,6 +13,7 @@ from minirun.container.state import Store
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import PATIENCE, until
 
 pytestmark = needs("root", "overlay")
 
@@ -34,8 +35,8 @@ def test_detached_with_rm_leaves_nothing(minirun: Minirun) -> None:
     done = minirun("run", "-d", "--rm", "--network", "none", "-v", "/data", "busybox", "sleep", "1000")
     id = done.stdout.strip()
     minirun("kill", id, check=True)
-    shell.until("it is gone", lambda: shell.ids(minirun) == [])
-    shell.until("its files are gone", lambda: not _left(minirun, id))
+    until("it is gone", lambda: shell.ids(minirun) == [])
+    until("its files are gone", lambda: not _left(minirun, id))
     assert shell.volumes(minirun) == before
 
 
@@ -98,9 +99,9 @@ def test_attach_gives_the_streams_from_then_on(minirun: Minirun) -> None:
     script = "echo before; while read word; do echo got $word; echo err $word >&2; done; exit 8"
     words = ["-d", "-i", "--network", "none", "--name", "box", "busybox", "sh", "-c", script]
     minirun("run", *words, check=True)
-    shell.until("it says what is not for us", lambda: minirun("logs", "box").stdout == "before\n")
+    until("it says what is not for us", lambda: minirun("logs", "box").stdout == "before\n")
     process = shell.watched(minirun, "attach", "box", stdin=subprocess.PIPE)
-    out, err = process.communicate(b"one\ntwo\n", timeout=shell.PATIENCE)
+    out, err = process.communicate(b"one\ntwo\n", timeout=PATIENCE)
     # The end of our stdin is the end of the program's: it was run with -i.
     assert (process.returncode, out, err) == (8, b"got one\ngot two\n", b"err one\nerr two\n")
     assert minirun("logs", "box").stdout == "before\ngot one\ngot two\n"
@@ -118,7 +119,7 @@ def test_attach_without_stdin_only_looks(minirun: Minirun) -> None:
     looking.stdin.flush()
     done = minirun("attach", "box", input="heard\n")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "heard")
-    out, _ = looking.communicate(timeout=shell.PATIENCE)
+    out, _ = looking.communicate(timeout=PATIENCE)
     assert (looking.returncode, out.splitlines()[-1]) == (0, b"heard")
 
 
@@ -144,7 +145,7 @@ def test_a_rebooted_machine_still_has_its_containers(minirun: Minirun) -> None:
     minirun("wait", "box", check=True)
     home = Store(root=str(minirun.root), state=str(minirun.state)).container(id.stdout.strip())
     for rebooted, command in enumerate(["wait", "start", "logs", "rm"]):
-        shell.until("its monitor is gone", lambda: not is_looked_after(home))
+        until("its monitor is gone", lambda: not is_looked_after(home))
         shutil.rmtree(home.runtime)
         done = minirun(command, *(["-a"] if command == "start" else []), "box")
         assert done.returncode == 0, done.stderr

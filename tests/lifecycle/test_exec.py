@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.needs import needs
+from tests.patience import PATIENCE, until
 
 pytestmark = [needs("root", "overlay"), pytest.mark.bed, pytest.mark.slow]
 
@@ -65,7 +66,7 @@ def test_a_guest_is_where_the_container_is(minirun: Minirun, flags: tuple[str, .
         # A session of its own: no signal and no key out of our terminal.
         assert os.getsid(guest) != os.getsid(process.pid)
     finally:
-        process.communicate(timeout=shell.PATIENCE)
+        process.communicate(timeout=PATIENCE)
 
 
 def _text(pid: int, name: str) -> str:
@@ -146,9 +147,7 @@ def test_detached_it_goes_on_and_writes_nowhere(minirun: Minirun, box: int) -> N
         script = "seq 30000; seq 30000 >&2; p=$(readlink /proc/$$/fd/1); echo $p > /end; exec sleep 1000"
         done = minirun("exec", *flags, "box", "sh", "-c", script, timeout=20)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        places = shell.until(
-            "it wrote all of it", lambda: proc.inside(minirun, "box", "cat /end 2>/dev/null")
-        )
+        places = until("it wrote all of it", lambda: proc.inside(minirun, "box", "cat /end 2>/dev/null"))
         assert places[0].startswith("/dev/pts/" if "t" in flags[-1] else "/dev/null")
         proc.inside(minirun, "box", "rm /end")
     assert proc.inside(minirun, "box", "pidof sleep | wc -w") == ["5"]  # the container's own is one

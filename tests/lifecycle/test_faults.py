@@ -30,10 +30,11 @@ Kind = Callable[[Path], Options]
 
 
 @pytest.fixture
-def store(minirun: Minirun) -> Store:
-    """The session's store, in which everything is made that stays: directories, a filter."""
+def store(minirun: Minirun) -> Iterator[Store]:
+    """The session's store, in which everything is made that stays: directories, a filter, cgroups for all."""
     minirun("run", "--rm", "--network", "none", "--userns", "private", "busybox", "true", check=True)
-    return Store(root=str(minirun.root), state=str(minirun.state))
+    with attempts.shared_groups():
+        yield Store(root=str(minirun.root), state=str(minirun.state))
 
 
 @pytest.fixture

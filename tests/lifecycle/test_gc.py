@@ -14,6 +14,7 @@ import pytest
 from minirun.container.state import Exit, Home, Store
 from minirun.isolation import cgroups
 from minirun.isolation.cgroups.layout import layout
+from minirun.linux import cgroup
 from minirun.values import replace
 from tests import leaks
 from tests.conftest import Minirun
@@ -303,17 +304,12 @@ def test_the_shared_cgroup_goes_while_a_container_is_made(
         assert attempts.finished(lambda: attempts.as_the_command(store, options, fault)).code == 0
 
 
-def cgroups_below(place: str) -> list[str]:
-    """The groups in ``place``."""
-    return [entry.path for entry in os.scandir(place) if entry.is_dir()]
-
-
 def test_nothing_of_a_group_is_left_on_the_machine(minirun: Minirun) -> None:
-    """After the last container: no empty ``minirun`` in any tree."""
+    """After the last container, whoever's it was: no empty ``minirun`` in any tree."""
     minirun("run", "--rm", "--network", "none", "--cpuset-cpus", "0", "busybox", "true", check=True)
 
     def empty() -> set[str]:
         places = [f"{tree}/minirun" for tree in trees()]
-        return {place for place in places if os.path.isdir(place) and not cgroups_below(place)}
+        return {place for place in places if os.path.isdir(place) and not cgroup.children(place)}
 
     assert not leaks.wait_for(empty)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.conftest import Minirun
-from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import until
 
 pytestmark = needs("root", "overlay", "runsc", "memory", "pids")
 
@@ -25,7 +25,7 @@ def test_a_life(minirun: Minirun) -> None:
     minirun(
         "run", "-d", *RUNSC, "--network", "none", "--name", "gv", "busybox", "sh", "-c", program, check=True
     )
-    shell.until("it has begun", lambda: minirun("logs", "gv").stdout == "begun\n")
+    until("it has begun", lambda: minirun("logs", "gv").stdout == "begun\n")
     inside = minirun(
         "exec", "-i", "-u", "7", "-e", "A=b", "gv", "sh", "-c", "cat; id -u; echo $A; exit 4", input="x\n"
     )

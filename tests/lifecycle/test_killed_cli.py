@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.needs import needs
+from tests.patience import until
 
 pytestmark = needs("root", "overlay")
 
@@ -49,9 +50,9 @@ def test_with_rm_it_is_removed_when_it_ends(minirun: Minirun) -> None:
     _killed(minirun, "--rm", "-v", "/data", script="cat; exec sleep 1000")
     assert shell.state(minirun, "box") == "running"
     minirun("stop", "-t", "0", "box", check=True)
-    shell.until("it is gone", lambda: shell.ids(minirun) == [])
+    until("it is gone", lambda: shell.ids(minirun) == [])
     places = [minirun.root / "containers", minirun.state / "containers"]
-    shell.until("its files are gone", lambda: not any(os.listdir(place) for place in places))
+    until("its files are gone", lambda: not any(os.listdir(place) for place in places))
     assert shell.volumes(minirun) == before
 
 
@@ -68,7 +69,7 @@ def test_killed_after_the_end(minirun: Minirun, flags: list[str]) -> None:
     process.kill()
     shell.end(process)
     if flags:
-        shell.until("it is gone", lambda: shell.ids(minirun) == [])
+        until("it is gone", lambda: shell.ids(minirun) == [])
     else:
         assert minirun("logs", "box").stdout == "up\n"
         minirun("rm", "box", check=True)
@@ -84,5 +85,5 @@ def test_a_killed_exec_leaves_the_container_alone(minirun: Minirun) -> None:
     process.stdin.close()
     process.stdin = None
     assert shell.end(process) == -signal.SIGKILL
-    shell.until("its guest has seen the end", lambda: proc.inside(minirun, "box", "pidof cat") == [])
+    until("its guest has seen the end", lambda: proc.inside(minirun, "box", "pidof cat") == [])
     assert shell.state(minirun, "box") == "running"

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.needs import needs
+from tests.patience import PATIENCE
 
 pytestmark = needs("root", "overlay")
 
@@ -163,7 +164,7 @@ def test_wait(minirun: Minirun) -> None:
     assert shell.line(waiting) == "3"
     assert waiting.poll() is None
     minirun("attach", "slow", input="go\n")
-    assert waiting.communicate(timeout=shell.PATIENCE) == (b"5\n3\n", b"")
+    assert waiting.communicate(timeout=PATIENCE) == (b"5\n3\n", b"")
     assert waiting.returncode == 0
     several = minirun("wait", "nobody", "slow")
     assert (several.returncode, several.stdout) == (125, "5\n")
@@ -180,8 +181,8 @@ def test_wait_of_many_at_once_for_one(minirun: Minirun) -> None:
     assert shell.line(attached) == "here"
     waiting = [shell.watched(minirun, "wait", "box") for _ in range(20)]
     attached.stdin.write(b"go\n")
-    assert attached.wait(shell.PATIENCE) == 6
-    assert {process.communicate(timeout=shell.PATIENCE)[0] for process in waiting} == {b"6\n"}
+    assert attached.wait(PATIENCE) == 6
+    assert {process.communicate(timeout=PATIENCE)[0] for process in waiting} == {b"6\n"}
 
 
 def test_names_and_ids(minirun: Minirun, four: dict[str, str]) -> None:
@@ -216,7 +217,7 @@ def test_a_reader_of_ps_that_leaves(minirun: Minirun, four: dict[str, str]) -> N
         capture_output=True,
         text=True,
         env=minirun.environment,
-        timeout=shell.PATIENCE,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stderr == ""

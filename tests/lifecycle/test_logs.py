@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import PATIENCE
 
 pytestmark = needs("root", "overlay")
 
@@ -103,9 +104,9 @@ def test_follow_shows_what_comes_until_the_end(minirun: Minirun) -> None:
     process.stdin.close()
     process.stdin = None
     assert shell.end(process) == 3
-    out, err = following.communicate(timeout=shell.PATIENCE)
+    out, err = following.communicate(timeout=PATIENCE)
     assert (following.returncode, out, err) == (0, b"last", b"eone\netwo\n")
-    out, err = only_new.communicate(timeout=shell.PATIENCE)
+    out, err = only_new.communicate(timeout=PATIENCE)
     # It began at some moment after "before", and shows what came after that.
     assert (only_new.returncode, b"one\ntwo\nlast".endswith(out)) == (0, True)
     assert _logs(minirun, "-f")[0] == b"before\none\ntwo\nlast"
@@ -115,7 +116,7 @@ def test_follow_from_before_the_start(minirun: Minirun) -> None:
     minirun("create", "--network", "none", "--name", "box", "busybox", "sh", "-c", "echo at last", check=True)
     following = shell.watched(minirun, "logs", "-f", "box")
     minirun("start", "box", check=True)
-    assert following.communicate(timeout=shell.PATIENCE) == (b"at last\n", b"")
+    assert following.communicate(timeout=PATIENCE) == (b"at last\n", b"")
 
 
 def test_a_follower_that_is_interrupted_ends_alone(minirun: Minirun) -> None:
@@ -146,7 +147,7 @@ def test_logs_of_a_container_that_was_killed(minirun: Minirun) -> None:
     following = shell.watched(minirun, "logs", "-f", "box")
     assert shell.line(following) == "1"
     minirun("kill", "box", check=True)
-    rest, _ = following.communicate(timeout=shell.PATIENCE)
+    rest, _ = following.communicate(timeout=PATIENCE)
     shown = b"1\n" + rest
     assert shown == _logs(minirun)[0]
     numbers = shown.split(b"\n")

@@ -11,6 +11,7 @@ from minirun import native
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import until
 
 pytestmark = needs("root", "overlay")
 
@@ -166,7 +167,7 @@ def test_a_program_that_only_the_kernel_refuses_leaves_nothing(
     before = shell.volumes(minirun)
     done = minirun("run", *flags, *words, "busybox", "/x/foreign")
     assert (done.returncode, done.stdout) == (126, "")
-    shell.until("it is gone", lambda: shell.ids(minirun) == [])
+    until("it is gone", lambda: shell.ids(minirun) == [])
     assert shell.volumes(minirun) == before
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import proc
 from tests.needs import needs
+from tests.patience import until
 
 pytestmark = needs("root", "overlay", "runc", "memory", "pids")
 
@@ -68,6 +69,7 @@ def test_a_life(minirun: Minirun) -> None:
     assert minirun("logs", "life").stdout == ""  # created, not started
     for round in (1, 2):
         minirun("start", "life", check=True)
+        until("it has begun", lambda lines=round: minirun("logs", "life").stdout.count("begun") == lines)
         pid = proc.pid_of(minirun, "life")
         limit = Path(proc.groups(pid)["memory"], "memory.limit_in_bytes")
         assert not limit.exists() or limit.read_text() == f"{64 << 20}\n"  # cgroup v1's name for it

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import PATIENCE, until
 
 pytestmark = needs("root", "overlay")
 
@@ -52,7 +53,7 @@ def test_pid_1_ignores_what_it_has_no_handler_for(minirun: Minirun) -> None:
     assert shell.line(process) == "ready"
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGUSR1)
-    assert process.communicate(b"alive\n", timeout=shell.PATIENCE) == (b"alive\n", b"")
+    assert process.communicate(b"alive\n", timeout=PATIENCE) == (b"alive\n", b"")
     assert process.returncode == 4
 
 
@@ -70,11 +71,11 @@ def test_attach_passes_signals_on_unless_told_not_to(minirun: Minirun) -> None:
     minirun("run", "-d", "--network", "none", "--name", "box", "busybox", "sh", "-c", SCRIPT, check=True)
     mute = shell.watched(minirun, "attach", "--sig-proxy=false", "box")
     minirun("kill", "-s", "HUP", "box", check=True)
-    shell.until("the mute one is attached", lambda: _kill_until_heard(minirun, mute))
+    until("the mute one is attached", lambda: _kill_until_heard(minirun, mute))
     mute.send_signal(signal.SIGTERM)
     assert shell.end(mute) == -signal.SIGTERM
     process = shell.watched(minirun, "attach", "box")
-    shell.until("the other one is attached", lambda: _kill_until_heard(minirun, process))
+    until("the other one is attached", lambda: _kill_until_heard(minirun, process))
     process.send_signal(signal.SIGTERM)
     assert shell.end(process) == 3
     assert shell.state(minirun, "box") == "stopped"

@@ -14,6 +14,7 @@ from minirun.linux import process
 from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.needs import needs
+from tests.patience import until
 
 pytestmark = [needs("root", "overlay"), pytest.mark.bed, pytest.mark.slow]
 
@@ -28,7 +29,7 @@ def _start(minirun: Minirun, *flags: str, script: str = SCRIPT) -> None:
     """A container ``box`` whose program has set its traps."""
     words = ["-d", "--network", "none", "--name", "box", *flags, "busybox", "sh", "-c", script]
     minirun("run", *words, check=True)
-    shell.until("it is ready", lambda: minirun("logs", "box").stdout == "ready\n")
+    until("it is ready", lambda: minirun("logs", "box").stdout == "ready\n")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_the_image_knows_its_stop_signal(minirun: Minirun, tmp_path: Path, busyb
     try:
         words = ["-d", "--network", "none", "--name", "box", "asking:1", "sh", "-c", SCRIPT]
         minirun("run", *words, check=True)
-        shell.until("it is ready", lambda: minirun("logs", "box").stdout == "ready\n")
+        until("it is ready", lambda: minirun("logs", "box").stdout == "ready\n")
         minirun("stop", "box", check=True)
         assert minirun("wait", "box").stdout == "5\n"
     finally:
@@ -104,7 +105,7 @@ def test_who_is_killed_may_be_gone_at_once(minirun: Minirun, monkeypatch: pytest
 
     def slowly(pidfd: int, number: int) -> None:
         send(pidfd, number)
-        shell.until("it is gone", lambda: not os.path.exists(home.data))
+        until("it is gone", lambda: not os.path.exists(home.data))
 
     monkeypatch.setattr(process, "pidfd_send_signal", slowly)
     kill.kill(home, 9)
@@ -130,7 +131,7 @@ def test_all_of_a_container_dies_with_its_first_process(minirun: Minirun) -> Non
     assert len(members) >= 4
     minirun("kill", "box", check=True)
     assert minirun("wait", "box").stdout == "137\n"
-    shell.until("all of them are gone", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in members))
+    until("all of them are gone", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in members))
     assert not os.path.exists(group)
 
 
@@ -183,7 +184,7 @@ def test_pause_and_unpause(minirun: Minirun) -> None:
     _start(minirun, script="echo ready; trap 'exit 3' TERM; while :; do echo x >> /ticks; sleep 0.02; done")
     pid = proc.pid_of(minirun, "box")
     ticks = Path(minirun("inspect", "-f", "{{.filesystem.upperdir}}", "box").stdout.strip(), "ticks")
-    shell.until("it ticks", ticks.exists)
+    until("it ticks", ticks.exists)
     assert minirun("pause", "box").stdout == "box\n"
     assert shell.state(minirun, "box") == "paused"
     size = ticks.stat().st_size
@@ -191,7 +192,7 @@ def test_pause_and_unpause(minirun: Minirun) -> None:
     time.sleep(0.1)  # five ticks of its clock
     assert ticks.stat().st_size == size
     assert minirun("unpause", "box").stdout == "box\n"
-    shell.until("it ticks again", lambda: ticks.stat().st_size > size)
+    until("it ticks again", lambda: ticks.stat().st_size > size)
     again = minirun("unpause", "box")
     assert (again.returncode, again.stderr.splitlines()[1]) == (125, "  why: it is running, not paused")
     minirun("pause", "box", check=True)

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import PATIENCE, until
 
 pytestmark = needs("root", "overlay")
 
@@ -64,7 +65,7 @@ def test_the_end_of_stdin_ends_the_programs(minirun: Minirun) -> None:
         assert shell.line(process) == f"got {word}"
     process.stdin.close()
     process.stdin = None
-    assert process.communicate(timeout=shell.PATIENCE) == (b"end\n", b"")
+    assert process.communicate(timeout=PATIENCE) == (b"end\n", b"")
     assert process.returncode == 0
 
 
@@ -85,7 +86,7 @@ def test_closed_streams(minirun: Minirun, tmp_path: Path, closed: tuple[int, ...
         input=b"in\n" if 0 not in closed else None,
         capture_output=True,
         env=minirun.environment,
-        timeout=shell.PATIENCE,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 7
@@ -99,7 +100,7 @@ def test_a_reader_that_leaves_ends_the_command_not_the_container(minirun: Miniru
     assert shell.line(process) == "y"
     assert process.stdout
     process.stdout.close()
-    assert process.wait(shell.PATIENCE) == 141
+    assert process.wait(PATIENCE) == 141
     assert process.stderr
     assert process.stderr.read() == b""
     assert shell.state(minirun, "endless") == "running"
@@ -110,7 +111,7 @@ def test_a_reader_that_is_slow_gets_everything(minirun: Minirun) -> None:
     process = shell.foreground(minirun, "--rm", "--name", "much", "busybox", "seq", "200000")
     assert process.stdout
     # The program fills every buffer on the way, and then stands still.
-    shell.until("it waits for us", lambda: "pipe" in _waits_in(minirun, "much"))
+    until("it waits for us", lambda: "pipe" in _waits_in(minirun, "much"))
     assert process.stdout.read() == "".join(f"{i}\n" for i in range(1, 200001)).encode()
     assert shell.end(process) == 0
 
@@ -126,7 +127,7 @@ def _waits_in(minirun: Minirun, name: str) -> str:
 
 def test_a_reader_that_stands_still_holds_up_neither_stop_nor_rm(minirun: Minirun) -> None:
     process = shell.foreground(minirun, "--name", "still", "busybox", "yes")
-    shell.until("it waits for us", lambda: "pipe" in _waits_in(minirun, "still"))
+    until("it waits for us", lambda: "pipe" in _waits_in(minirun, "still"))
     minirun("stop", "-t", "0", "still", check=True, timeout=20)
     assert minirun("wait", "still", check=True, timeout=20).stdout == "137\n"
     minirun("rm", "still", check=True, timeout=20)

@@ -10,6 +10,7 @@ from tests.conftest import Minirun
 from tests.lifecycle import proc, shell
 from tests.lifecycle.terminal import CTRL_C, CTRL_D, CTRL_P, CTRL_Q, Terminal
 from tests.needs import needs
+from tests.patience import until
 
 pytestmark = needs("root", "overlay")
 
@@ -42,7 +43,7 @@ def test_a_shell_as_a_user_has_it(minirun: Minirun) -> None:
         terminal.see("\r\n23\r\n")
         terminal.type(b"sleep 1000\r")
         terminal.see("sleep 1000\r\n")
-        shell.until("sleep runs in front", lambda: _in_front(minirun) == "sleep")
+        until("sleep runs in front", lambda: _in_front(minirun) == "sleep")
         terminal.type(CTRL_C)
         terminal.see("# ")
         terminal.type(b"(exit 9)\r")
@@ -88,7 +89,7 @@ def test_detach_and_come_back(minirun: Minirun) -> None:
         # Both keys at once, behind others: those reach the shell, and the detach keys do not.
         terminal.type(b"echo last > /last\r" + CTRL_P + CTRL_Q)
         assert terminal.end() == 0
-    assert shell.until("it heard", lambda: proc.inside(minirun, "box", "cat /last 2>/dev/null")) == ["last"]
+    assert until("it heard", lambda: proc.inside(minirun, "box", "cat /last 2>/dev/null")) == ["last"]
     with Terminal(minirun, "attach", "box") as terminal:
         # Ctrl-P alone is a key like others: the shell's "line before".
         terminal.type(CTRL_P)
@@ -107,7 +108,7 @@ def test_detached_with_rm(minirun: Minirun) -> None:
         assert terminal.end() == 0
     assert shell.state(minirun, "box") == "running"
     minirun("stop", "-t", "0", "box", check=True)
-    shell.until("it is gone", lambda: shell.ids(minirun) == [])
+    until("it is gone", lambda: shell.ids(minirun) == [])
 
 
 def test_created_detached_started_attached(minirun: Minirun) -> None:
@@ -164,7 +165,7 @@ def test_exec_with_a_terminal(minirun: Minirun) -> None:
         terminal.type(b"stty size\r")
         terminal.see("36 78")
         terminal.type(b"sleep 1000\r")
-        shell.until("sleep runs", lambda: proc.inside(minirun, "box", "pidof sleep | wc -w") == ["2"])
+        until("sleep runs", lambda: proc.inside(minirun, "box", "pidof sleep | wc -w") == ["2"])
         terminal.type(CTRL_C)
         terminal.type(b"exit 8\r")
         assert terminal.end() == 8
@@ -172,9 +173,7 @@ def test_exec_with_a_terminal(minirun: Minirun) -> None:
         terminal.see("# ")
         terminal.type(b"exec sleep 2000\r" + CTRL_P + CTRL_Q)
         assert terminal.end() == 0
-    shell.until(
-        "it goes on", lambda: proc.inside(minirun, "box", "ps -o args | grep 200[0]") == ["sleep 2000"]
-    )
+    until("it goes on", lambda: proc.inside(minirun, "box", "ps -o args | grep 200[0]") == ["sleep 2000"])
     assert proc.pid_of(minirun, "box") == pid
 
 

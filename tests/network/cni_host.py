@@ -100,7 +100,7 @@ class Host:
 
     def spied(self) -> list[tuple[str, dict[str, Any]]]:
         """The command and the request of each run of a spy."""
-        return [tuple(json.loads(line)[::2]) for line in self.log.read_text().splitlines()]  # type: ignore[misc]
+        return [tuple(json.loads(line)[::2]) for line in self.log.read_text().splitlines()]
 
     def start(self, name: str, *flags: str) -> dict[str, Any]:
         """A container that sleeps; what ``inspect`` tells of it."""

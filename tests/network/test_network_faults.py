@@ -34,7 +34,7 @@ CHAPTER = "08"
 
 
 @pytest.fixture
-def faulty(minirun: Minirun, store: Store) -> Iterator[Store]:  # noqa: F811
+def faulty(minirun: Minirun, store: Store) -> Iterator[Store]:
     """The store with a network of both families that nobody is on."""
     minirun("network", "create", "--ipv6", "faulty", check=True)
     yield store
@@ -59,7 +59,7 @@ def neighbour(minirun: Minirun, faulty: Store) -> Iterator[None]:
 def test_killed_at_any_network_step(
     faulty: Store,
     neighbour: None,
-    marks: Path,  # noqa: F811
+    marks: Path,
     whom: str,
     moments: tuple[str, ...],
 ) -> None:
@@ -67,19 +67,19 @@ def test_killed_at_any_network_step(
 
 
 @pytest.mark.slow
-def test_killed_at_any_other_step(faulty: Store, neighbour: None, marks: Path) -> None:  # noqa: F811
+def test_killed_at_any_other_step(faulty: Store, neighbour: None, marks: Path) -> None:
     """What was taken before the plan began is given back whichever step is the last."""
     walk(faulty, replace(attempts.wired(marks), rm=True), marks, "all", ("before",))
 
 
 @pytest.mark.slow
-def test_a_failing_step_is_undone(faulty: Store, neighbour: None, marks: Path) -> None:  # noqa: F811
+def test_a_failing_step_is_undone(faulty: Store, neighbour: None, marks: Path) -> None:
     """By the creator itself: nobody calls gc. Its calls are made, and then it fails."""
     walk_failing(faulty, replace(attempts.wired(marks), rm=True), marks, "after", errno.ENOSPC)
 
 
 @pytest.mark.slow
-def test_killed_between_changes_to_files(faulty: Store, neighbour: None, marks: Path) -> None:  # noqa: F811
+def test_killed_between_changes_to_files(faulty: Store, neighbour: None, marks: Path) -> None:
     """Between an address and its port, and between a port and its name: no plan has these moments."""
     options = replace(attempts.wired(marks), rm=True)
 
@@ -102,7 +102,7 @@ def test_killed_between_changes_to_files(faulty: Store, neighbour: None, marks: 
 
 
 @pytest.mark.slow
-def test_killed_while_it_removes(faulty: Store, neighbour: None, marks: Path) -> None:  # noqa: F811
+def test_killed_while_it_removes(faulty: Store, neighbour: None, marks: Path) -> None:
     """rm -f of a running one gives all back, whoever finishes it."""
     options = replace(attempts.wired(marks), detach=True, command=("sleep", "1000"))
 
@@ -117,7 +117,7 @@ def test_killed_while_it_removes(faulty: Store, neighbour: None, marks: Path) ->
 @pytest.mark.slow
 def test_killed_while_it_makes_the_bridge(
     faulty: Store,
-    marks: Path,  # noqa: F811
+    marks: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A half-made (or half-removed) one is made whole by the next start, which works.
@@ -146,7 +146,11 @@ def test_killed_while_it_makes_the_bridge(
     assert count.count(COMMAND) > 20
     assert attempts.finished(run).code == 0
     clean = attempts.traces(faulty)
+    killed = 0
     for killer in each_moment(COMMAND, count.count(COMMAND)):
-        assert interrupted(anew, killer).code == -9
+        code = interrupted(anew, killer).code
+        assert code in (-9, 0), killer.at  # fewer moments, once another store has made the table
+        killed += code == -9
         ended = attempts.finished(run)
         assert (ended.code, attempts.traces(faulty) - clean) == (0, set()), (killer.at, ended)
+    assert killed > 10

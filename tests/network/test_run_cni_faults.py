@@ -279,7 +279,8 @@ def crash(host: Host, *names: str) -> None:
         state = host.inspected(name)["state"]
         for pid in (state["monitor_pid"], state["pid"]):
             os.kill(pid, signal.SIGKILL)
-        assert not wait_for(lambda: set(filter(alive, [str(state["monitor_pid"]), str(state["pid"])])))  # noqa: B023
+        pids = str(state["monitor_pid"]), str(state["pid"])
+        assert not wait_for(lambda pids=pids: set(filter(alive, pids)))
     for line in mounts():
         if f"{host.state}/" in line:
             mount.umount2(line.split()[4], UmountFlag.MNT_DETACH)

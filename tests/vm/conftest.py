@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Minirun
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -44,4 +45,4 @@ def box(machines: Minirun) -> Iterator[Minirun]:
     assert process.stdout.readline() == b"ready\n"
     yield machines
     machines("vm", "stop", "-t", "0", "box")
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)

@@ -22,7 +22,7 @@ RUN = ("vm", "run")
 def refused(minirun: Minirun, *words: str, code: int = 125, **options: object) -> str:
     """What ``vm run WORDS`` says on stderr, which is three lines: what, why, what to do."""
     before = running(minirun)
-    done = minirun(*RUN, *words, **options)  # type: ignore[arg-type]
+    done = minirun(*RUN, *words, **options)
     assert done.returncode == code, done.stdout + done.stderr
     assert done.stdout == ""
     said = done.stderr.splitlines()

@@ -12,6 +12,7 @@ from tests.conftest import Minirun
 from tests.image.archives import Layout, configuration, entry, snapshot, tar
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import until
 from tests.vm.conftest import running
 
 pytestmark = needs("root", "overlay", "qemu-system-x86_64")
@@ -188,6 +189,6 @@ def test_a_volume_that_a_machine_uses_while_it_runs(vm: Minirun, shared: Path) -
     (shared / "go.new").rename(shared / "go")
     assert shell.line(process) == "question"
     answer = shared / "answer"
-    shell.until("the answer is there", lambda: answer.exists() and answer.read_text() == "answer\n")
+    until("the answer is there", lambda: answer.exists() and answer.read_text() == "answer\n")
     vm("vm", "stop", "-t", "0", "talk", check=True)
     assert shell.end(process) == 137

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import PATIENCE
 from tests.vm.conftest import running
 
 pytestmark = needs("root", "overlay", "qemu-system-x86_64")
@@ -18,7 +19,7 @@ RUN = ("vm", "run")
 
 def fetch(port: int, request: bytes) -> bytes:
     """What a server on this machine's loopback answers."""
-    with socket.create_connection(("127.0.0.1", port), shell.PATIENCE) as sock:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
         sock.sendall(request)
         answer = b""
         while part := sock.recv(65536):
@@ -67,7 +68,7 @@ def test_the_guest_reaches_the_hosts_loopback_at_the_gateway(vm: Minirun) -> Non
         port = server.getsockname()[1]
         words = ("--network", "user", "busybox", "nc", "10.0.2.2", str(port))
         process = shell.watched(vm, *RUN, *words)
-        server.settimeout(shell.PATIENCE)
+        server.settimeout(PATIENCE)
         connection, _ = server.accept()
         with connection:
             connection.sendall(b"from the host\n")

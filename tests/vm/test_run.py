@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import PATIENCE
 from tests.vm.conftest import running
 
 pytestmark = needs("root", "overlay", "qemu-system-x86_64")
@@ -82,7 +83,7 @@ def test_a_reader_that_leaves_ends_it(vm: Minirun) -> None:
     assert process.stdout and process.stderr
     process.stdout.close()
     assert process.stderr.read() == b""
-    assert process.wait(shell.PATIENCE) == 141
+    assert process.wait(PATIENCE) == 141
 
 
 @pytest.mark.parametrize(
@@ -116,5 +117,5 @@ def test_a_rootfs_directory_stands_for_an_image(vm: Minirun, busybox_rootfs: Pat
 
 def test_many_open_pipes_of_children_do_not_hold_it(vm: Minirun) -> None:
     """The end of the program is the end of the machine, whoever else still runs."""
-    done = vm(*RUN, "busybox", "sh", "-c", "sleep 1000 & sleep 1000 | sleep 1000 & echo done", timeout=20)
+    done = vm(*RUN, "busybox", "sh", "-c", "sleep 1000 & sleep 1000 | sleep 1000 & echo done")
     assert (done.returncode, done.stdout) == (0, "done\n")

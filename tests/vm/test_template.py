@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Minirun
 from tests.lifecycle import shell
 from tests.needs import needs
+from tests.patience import PATIENCE, until
 from tests.vm.conftest import running
 
 pytestmark = needs("root", "overlay", "qemu-system-x86_64")
@@ -57,7 +58,7 @@ def test_ls_rm_and_prune(vm: Minirun) -> None:
     assert shell.line(process) == "ready"
     assert vm("vm", "template", "rm", key[:6], check=True).stdout == f"{key}\n"
     assert keys(vm) == []  # and the machine that began from it goes on
-    out, _ = process.communicate(b"word\n", timeout=shell.PATIENCE)
+    out, _ = process.communicate(b"word\n", timeout=PATIENCE)
     assert (process.returncode, out) == (0, b"word\n")
 
 
@@ -76,13 +77,13 @@ def test_a_maker_that_was_killed(vm: Minirun) -> None:
     vm("vm", "template", "prune", check=True)
     process = shell.watched(vm, *RUN, "--trace", "busybox", "true")
     place = vm.root / "templates"
-    shell.until("it is being made", lambda: any(one.name.startswith(".new-") for one in place.iterdir()))
+    until("it is being made", lambda: any(one.name.startswith(".new-") for one in place.iterdir()))
     assert keys(vm) == []
     process.kill()
-    process.communicate(timeout=shell.PATIENCE)
+    process.communicate(timeout=PATIENCE)
     unfinished = [one for one in place.iterdir() if one.name.startswith(".new-")]
     assert len(unfinished) == 1
-    shell.until("its hypervisor has died", lambda: not holders(unfinished[0]))
+    until("its hypervisor has died", lambda: not holders(unfinished[0]))
     said = vm("gc", check=True).stdout
     assert f"removed {unfinished[0]}: half-made" in said
     assert [one.name for one in place.iterdir()] == [".lock"] and running(vm) == set()

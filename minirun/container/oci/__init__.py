@@ -8,7 +8,9 @@ which gets them as a directory (a *bundle*) with a config.json in it:
     runtime.py   which program that is, and how it is called
     bundle.py    the Spec as config.json; pure
     refusals.py  what such a container cannot have, by name
+    groups.py    its cgroups, in every tree that a runtime goes into
     plan.py      the steps of its start, in place of container/plan.py's
+    plan_start.py  ... and those of the process that waits at the gate for it
     deeds.py     what those steps do: the calls of the program
     guest.py     exec, kill and clean-up where only the runtime can do them
 

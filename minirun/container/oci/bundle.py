@@ -1,15 +1,17 @@
 """The Spec as a runtime reads it: config.json.
 
-Layer ``container``, pure but for the host's name. minirun's Spec has OCI's names, so most of it stands
-there as it is; left out are minirun's own words (layers, endpoints, options of
-mounts that begin with x-minirun), written out is what they stand for (the default
-syscall filter). config.md and config-linux.md of the runtime specification.
+Layer ``container``, pure but for the host's name. minirun's Spec has OCI's names, so
+most of it stands there as it is; left out are minirun's own words (layers, endpoints,
+options of mounts that begin with x-minirun), written out is what they stand for (the
+default syscall filter). Read ``refusals.py`` next; config.md and config-linux.md of
+the runtime specification.
 """
 
 from __future__ import annotations
 
 import os
 
+from minirun.container.specify import USUAL_SYSCTLS
 from minirun.isolation.mounts import bind
 from minirun.isolation.mounts.options import COPY_UP, MAKE_SOURCE, VOLUME
 from minirun.spec import Seccomp, Spec
@@ -144,10 +146,6 @@ def _seccomp(wanted: Seccomp, bounding: tuple[str, ...]) -> dict[str, Any]:
 
         wanted = default(bounding)
     return plain(wanted)  # type: ignore[no-any-return]  # of a Value it is a dictionary
-
-
-#: What a container of its own network gets unless its user says otherwise (specify.py).
-USUAL_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
 def with_usual_sysctls(spec: Spec) -> Spec:

@@ -11,7 +11,15 @@ from __future__ import annotations
 import os
 
 from minirun.container.oci.runtime import Called
-from minirun.errors import MinirunError, NotExecutable, ProgramNotFound, StepFailed, Unsupported, reason
+from minirun.errors import (
+    MinirunError,
+    NotExecutable,
+    ProgramNotFound,
+    StepFailed,
+    Unsupported,
+    one_line,
+    reason,
+)
 from minirun.linux import process
 from minirun.steps import syscall
 from minirun.values import TYPE_CHECKING
@@ -29,11 +37,6 @@ FORWARDED = (1, 2, 3, 10, 12, 15, 28)
 #: In the bundle, which every runtime makes its working directory: sun_path holds 108 bytes only.
 TERMINAL = "terminal.sock"
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-
-
-def _show_words(called: Called, *rest: object) -> list[str]:
-    runtime = called.runtime.name
-    return [runtime, *called.flags, "--root", called.root]
 
 
 @syscall(
@@ -68,19 +71,25 @@ def listen(bundle: str) -> int:
         sock.close()
 
 
-def _show_create(called: Called, bundle: str, terminal: bool, *_streams: object) -> str:
-    socket = ["--console-socket", TERMINAL] if terminal else []
-    words = [*_show_words(called), "create", "--bundle", bundle, "--pid-file", "pid", *socket, called.id]
+def _show(called: Called, verb: str, *rest: str) -> str:
+    words = [called.runtime.name, *called.flags, "--root", called.root, verb, *rest, called.id]
     return f'execve("{called.runtime.path}", {" ".join(words)})'
+
+
+def _create_flags(bundle: str, terminal: bool) -> list[str]:
+    socket = ["--console-socket", TERMINAL] if terminal else []
+    return ["--bundle", bundle, "--pid-file", f"{bundle}/pid", *socket]
+
+
+def _show_create(called: Called, bundle: str, terminal: bool, *_streams: object) -> str:
+    return _show(called, "create", *_create_flags(bundle, terminal))
 
 
 @syscall("execve", show=_show_create)
 def create(called: Called, bundle: str, terminal: bool, *streams: int) -> None:
     """``RUNTIME create``: the container, up to where its program would begin. Raises what it says."""
     os.makedirs(called.root, 0o700, exist_ok=True)
-    socket = ["--console-socket", TERMINAL] if terminal else []
-    words = called.words("create", "--bundle", bundle, "--pid-file", f"{bundle}/pid", *socket)
-    run(called, "create", words, bundle, streams)
+    run(called, "create", called.words("create", *_create_flags(bundle, terminal)), bundle, streams)
 
 
 @syscall("read", show=lambda bundle: f'read("{bundle}/pid")')
@@ -120,21 +129,13 @@ def close(*fds: int) -> None:
         os.close(fd)
 
 
-def _show_start(called: Called, *_streams: object) -> str:
-    return f'execve("{called.runtime.path}", {" ".join([*_show_words(called), "start", called.id])})'
-
-
-@syscall("execve", show=_show_start)
+@syscall("execve", show=lambda called, *_streams: _show(called, "start"))
 def start(called: Called, *streams: int) -> None:
     """``RUNTIME start``: the program begins. Raises what kept it from that."""
     run(called, "start", called.words("start"), "/", streams)
 
 
-def _show_wait(called: Called, channel: object) -> str:
-    return f'execve("{called.runtime.path}", {" ".join([*_show_words(called), "wait", called.id])})'
-
-
-@syscall("execve", show=_show_wait)
+@syscall("execve", show=lambda called, channel: _show(called, "wait"))
 def wait(called: Called, channel: Channel) -> NoReturn:
     """Stands in, as a process of this host, for a program in another container's kernel; ends as it ends."""
     import json
@@ -144,9 +145,9 @@ def wait(called: Called, channel: Channel) -> NoReturn:
     for number in FORWARDED:
         signal.signal(number, lambda number, _: call([*called.words("kill"), str(number)], "/", (), True))
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # for as long as the program runs nothing shall be held
-    done = call(called.words("wait"), "/", (), capture=True)
+    _, said = call(called.words("wait"), "/", (), capture=True, patience=None)
     try:
-        status = int(json.loads(done[1])["exitStatus"])
+        status = int(json.loads(said)["exitStatus"])
     except (ValueError, KeyError, TypeError):
         status = 255  # it was killed with all of its kernel
     process.leave(status & 0xFF if status < 256 else 128 + (status & 0x7F))
@@ -175,8 +176,17 @@ def run(called: Called, verb: str, words: Sequence[str], cwd: str, streams: Sequ
         raise failure(called, what, status, said)
 
 
-def call(words: Sequence[str], cwd: str, streams: Sequence[int], capture: bool = False) -> tuple[int, bytes]:
-    """Runs it to its end: exit status, and with ``capture`` what it printed. Dies with its caller."""
+def call(
+    words: Sequence[str],
+    cwd: str,
+    streams: Sequence[int],
+    capture: bool = False,
+    patience: float | None = PATIENCE,
+) -> tuple[int, bytes]:
+    """Runs it to its end: exit status, and with ``capture`` what it printed. Dies with its caller.
+
+    After ``patience`` seconds it is killed; None waits for ever.
+    """
     import subprocess
 
     import prctl  # noqa: F401  # for die_with_parent: after the fork is no time to import
@@ -196,18 +206,18 @@ def call(words: Sequence[str], cwd: str, streams: Sequence[int], capture: bool =
         preexec_fn=before,
     )
     try:
-        printed, _ = child.communicate(timeout=None if "wait" in words[-2:] else PATIENCE)
+        printed, _ = child.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-        return -9, f"no end after {PATIENCE} s".encode()
+        return -9, f"no end after {patience} s".encode()
     return child.returncode, printed or b""
 
 
 def failure(called: Called, what: str, status: int, said: bytes = b"") -> MinirunError:
     """In the words of the runtime's log; where the program is at fault, with docker's exit codes."""
     ended = f"it died of signal {-status}" if status < 0 else f"it ended with {status} and said nothing"
-    told = _logged(called.log) or _one_line(said.decode(errors="replace")) or ended
+    told = _logged(called.log) or one_line(said.decode(errors="replace")) or ended
     if program := _program_in(told):
         why = f"{called.runtime.name}: {told}"
         if "not found" in told or "no such file" in told:
@@ -252,12 +262,7 @@ def _logged(path: str) -> str:
             continue
         if entry.get("level") in ("error", "fatal") or not found:
             found = str(entry.get("msg", ""))
-    return _one_line(found)
-
-
-def _one_line(text: str) -> str:
-    """A stranger's text so that it fits into a line of an error and cannot steer a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))[:2000]
+    return one_line(found)
 
 
 def clear(path: str) -> None:

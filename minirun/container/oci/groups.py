@@ -44,9 +44,9 @@ def directories(spec: Spec) -> tuple[str, ...]:
 def kill_file(spec: Spec, where: Layout) -> str:
     """What ends all that is in the group: cgroup.kill on a v2 host, else a list of pids."""
     path = path_of(spec)
-    if "memory" not in where.v1 and where.v2:
-        return f"{where.v2}{path}/cgroup.kill"
-    return f"{where.v1['memory']}{path}/cgroup.procs" if "memory" in where.v1 else ""
+    if memory := where.v1.get("memory"):
+        return f"{memory}{path}/cgroup.procs"
+    return f"{where.v2}{path}/cgroup.kill" if where.v2 else ""
 
 
 def host_steps(spec: Spec) -> Iterator[Step]:

@@ -34,9 +34,7 @@ def is_elsewhere(record: Record) -> bool:
 
 def release(home: Home, record: Record) -> None:
     """The runtime ends what is left of the container and forgets it; gone already is fine."""
-    known = runtime.called(home.store, record)
-    if os.path.isdir(known.root):
-        deeds.delete(known)
+    deeds.delete(runtime.called(home.store, record))
     remove_tree(f"{home.runtime}/oci")
     remove_tree(bundle_of(home))
 
@@ -48,17 +46,16 @@ def bundle_of(home: Home) -> str:
 
 def kill(home: Home, record: Record, number: int) -> bool:
     """Sends a signal to a program that a pid of ours does not name; False if there is no such one."""
-    if not runtime.has_own_kernel(record):
+    if not is_elsewhere(record):
         return False
-    called = runtime.called(home.store, record)
-    words = called.words("kill")
+    words = runtime.called(home.store, record).words("kill")
     status, _ = deeds.call([*words, str(number)], "/", (), capture=True)
     return status == 0
 
 
 def refuse(record: Record, wish: str) -> None:
     """Raises Unsupported for what has to be done from this kernel, to a container of another."""
-    if runtime.has_own_kernel(record):
+    if is_elsewhere(record):
         name = os.path.basename(record.runtime)
         raise Unsupported(
             f"cannot {wish} container {record.name}",
@@ -87,7 +84,12 @@ def execute(home: Home, record: Record, process: Process, streams: tuple[int, in
     pid = processes.fork(lambda: _carry(called, place, (slave,) * 3 if slave >= 0 else streams, slave >= 0))
     if slave >= 0:
         os.close(slave)
-    _wait_for(pid, f"{place}/pid", called)
+    try:
+        _wait_for(pid, place, called)
+    except BaseException:
+        if master >= 0:
+            os.close(master)
+        raise
     return pid, master
 
 
@@ -95,7 +97,8 @@ def _carry(called: runtime.Called, place: str, streams: tuple[int, ...], leads: 
     """Runs the runtime, its output by pipes: gVisor has an idea of its own of where a file ends.
 
     Gives the exit code of the program. Signals that come here are for it, whose number in
-    its own kernel the runtime writes to ``place``, a directory that goes at the end.
+    its own kernel the runtime writes to ``place``, a directory that goes at the end: if it
+    is there, and that number is not, the program never ran.
     """
     import signal
     import subprocess
@@ -121,7 +124,8 @@ def _carry(called: runtime.Called, place: str, streams: tuple[int, ...], leads: 
     if child.stdout and child.stderr:
         _copy(child, {child.stdout.fileno(): streams[1], child.stderr.fileno(): streams[2]})
     status = child.wait()
-    remove_tree(place)
+    if os.path.exists(f"{place}/pid"):
+        remove_tree(place)
     return status if status >= 0 else 128 - status
 
 
@@ -165,14 +169,15 @@ def _terminal(process: Process) -> tuple[int, int]:
     return master, slave
 
 
-def _wait_for(pid: int, ready: str, called: runtime.Called) -> None:
-    """Until the program runs, or the runtime has said why it does not."""
+def _wait_for(pid: int, place: str, called: runtime.Called) -> None:
+    """Until the program runs, or has run, or the runtime has said why it does not."""
     peek = os.WEXITED | os.WNOHANG | os.WNOWAIT  # whoever asked waits for it himself
-    while not os.path.exists(ready):
-        ended = os.waitid(os.P_PID, pid, peek)
-        if ended and not os.path.exists(ready):
+    while not os.path.exists(f"{place}/pid"):
+        if ended := os.waitid(os.P_PID, pid, peek):
+            if not os.path.isdir(place):
+                return  # it was quicker than our look: _carry has cleared up after it
             os.waitpid(pid, 0)
-            raise deeds.failure(
-                called, f"{called.runtime.name} cannot run that in the container", ended.si_status
-            )
+            remove_tree(place)
+            what = f"{called.runtime.name} cannot run that in the container"
+            raise deeds.failure(called, what, ended.si_status)
         time.sleep(0.002)  # the file is all that the runtime tells of it

@@ -6,8 +6,8 @@ some pass over what they do not know. So what is known not to come true is said 
 
 from __future__ import annotations
 
-from minirun.container.oci.bundle import USUAL_SYSCTLS
 from minirun.container.oci.runtime import SANDBOX_ID, Runtime
+from minirun.container.specify import USUAL_SYSCTLS
 from minirun.errors import Unsupported
 from minirun.values import TYPE_CHECKING
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from minirun.errors import InvalidInput, MinirunError, NotFound, StepFailed, Unsupported, reason
+from minirun.errors import InvalidInput, MinirunError, NotFound, StepFailed, Unsupported, one_line, reason
 from minirun.linux import process
 from minirun.network.cni import versions
 from minirun.network.cni.exchange import Exchange, TooMuch, TooSlow
@@ -183,11 +183,6 @@ def _said(errors: bytes) -> str:
 
 def _excerpt(output: bytes) -> str:
     return one_line(output[:200].decode(errors="replace"))
-
-
-def one_line(text: str) -> str:
-    """A stranger's text so that it fits into a line of an error and cannot steer a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))[:2000]
 
 
 def _environment(caller: Caller, command: str) -> dict[str, str]:
