@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from minirun.learn.chapter import Chapter, Exercise
 
 _PLACEHOLDER = re.compile(r"^\{\{ *(.*?) *\}\}$", re.MULTILINE)
-_LANGUAGES = {
-    ".py": "python",
-    ".c": "c",
-    ".h": "c",
-    ".sh": "bash",
-    ".yaml": "yaml",
-    ".json": "json",
-    ".toml": "toml",
-}
 
 
 def assemble(chapter: Chapter) -> str:
@@ -71,7 +62,7 @@ def _fill(chapter: Chapter, words: str) -> str:
     if kind == "code":
         name, _, region = rest.partition("#")
         file = chapter.directory / name
-        return _fenced(_LANGUAGES.get(file.suffix, ""), excerpts.code(file, region))
+        return _fenced(excerpts.language(name), excerpts.code(file, region))
     if words == "predict":
         return _predict(chapter)
     if words == "exercises":
@@ -85,7 +76,7 @@ def _quote(words: str, up: str = "../") -> str:
         raise InvalidInput("there is no such placeholder", "it is misspelt, or not for here", "")
     path, _, symbol = rest.partition(":")
     caption = own("quoted").format(path=path, link=f"{up}{path}", symbol=symbol)
-    return f"{caption}\n\n{_fenced(_LANGUAGES.get(Path(path).suffix, ''), excerpts.quote(path, symbol))}"
+    return f"{caption}\n\n{_fenced(excerpts.language(path), excerpts.quote(path, symbol))}"
 
 
 def _session(session: sessions.Session) -> str:

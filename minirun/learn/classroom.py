@@ -134,7 +134,7 @@ class Classroom:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             bash.poll()
-            time.sleep(0.002)
+            time.sleep(0.002)  # a killed process that is no child of ours ends when it ends
         bash.wait()
 
 

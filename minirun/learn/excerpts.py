@@ -8,6 +8,7 @@ function is gone, assembling fails. Read ``assemble.py`` next.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import textwrap
 from typing import TYPE_CHECKING
@@ -18,7 +19,16 @@ from minirun.learn.places import PACKAGE
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Suffix of a file -> what Markdown calls its language, where that is not the suffix itself.
+_LANGUAGES = {".py": "python", ".h": "c", ".sh": "bash", ".session": "console"}
+_KNOWN = {"c", "yaml", "json", "toml"}
 _MARKER = re.compile(r"\s*(?:#|//|/\*) \[(/?)([a-z0-9_-]+)\](?: \*/)?\s*")
+
+
+def language(path: str) -> str:
+    """How Markdown calls the language of a file; ``text`` if it knows none."""
+    suffix = os.path.splitext(path)[1]
+    return _LANGUAGES.get(suffix, suffix[1:] if suffix[1:] in _KNOWN else "text")
 
 
 def code(file: Path, region: str = "") -> str:

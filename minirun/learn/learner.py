@@ -29,8 +29,6 @@ class Progress(Value):
     passed: tuple[str, ...] = ()
     hints: dict[str, int] = {}
     """How many of an exercise's hints were given."""
-    predicted: dict[str, int] = {}
-    """Chapter -> the choice that was made."""
 
 
 def home() -> Path:
@@ -67,11 +65,16 @@ def load() -> Progress:
     try:
         text = file().read_text()
     except FileNotFoundError:
-        return Progress(directory=str(home() / "minirun-learn"))
+        return beginner()
     try:
         return decode(text, Progress, f"the progress in {file()}")
     except InvalidInput as error:
         raise InvalidInput(error.what, error.why, "`minirun learn reset` begins anew") from error
+
+
+def beginner() -> Progress:
+    """The progress of somebody who has not begun."""
+    return Progress(directory=str(home() / "minirun-learn"))
 
 
 def save(progress: Progress) -> None:

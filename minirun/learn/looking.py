@@ -11,7 +11,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from minirun.linux import namespace, trial
+from minirun.isolation.cgroups.layout import layout
+from minirun.linux import namespace, procfs, trial
 from minirun.linux.namespace import CloneFlag
 from minirun.values import Value
 
@@ -67,11 +68,7 @@ class Process:
 
     def status(self, field: str) -> str:
         """A field of /proc/PID/status: CapEff, NoNewPrivs, Seccomp, NSpid, Uid ... Raises KeyError."""
-        for line in self.read("status").splitlines():
-            name, _, value = line.partition(":")
-            if name == field:
-                return " ".join(value.split())
-        raise KeyError(field)
+        return " ".join(procfs.status(self.pid)[field].split())
 
     def capabilities(self, field: str = "CapEff") -> int:
         """A set of capabilities as its bits."""
@@ -84,7 +81,8 @@ class Process:
         """
         if path == "hostname":
             return self.hostname()
-        with open(self.path(path) if path.startswith("/") else f"/proc/{self.pid}/{path}") as file:
+        place = self.path(path) if path.startswith("/") else f"/proc/{self.pid}/{path}"
+        with open(place, errors="replace") as file:
             return file.read()
 
     def path(self, path: str) -> str:
@@ -105,8 +103,6 @@ class Process:
 
     def cgroups(self) -> dict[str, str]:
         """Controller -> the directory of its group; "" is the key of cgroup v2's."""
-        from minirun.isolation.cgroups.layout import layout
-
         known = layout()
         found = {}
         for line in self.read("cgroup").splitlines():

@@ -6,6 +6,7 @@ the one of a test.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: What a chapter's directory has besides its programs.
 _SETUP = ("chapter.toml", "README.md")
+#: Prose has its language in its name.
+_PROSE = re.compile(r".*\.[a-z]{2}\.(md|toml)")
 
 
 def make_rootfs(root: str, place: Path) -> None:
@@ -49,7 +52,7 @@ def copied(chapter: Chapter) -> dict[str, Path]:
     found = {
         path.name: path
         for path in sorted(chapter.directory.iterdir())
-        if path.is_file() and path.name not in _SETUP and not path.name.endswith((".en.md", ".en.toml"))
+        if path.is_file() and path.name not in _SETUP and not _PROSE.fullmatch(path.name)
     }
     return {**found, **{one.file: one.task for one in chapter.exercises}}
 

@@ -7,6 +7,7 @@ chapters use them; any other word is the name of a program. Read
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from functools import cache
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING
 from minirun.errors import Unsupported
 from minirun.isolation.cgroups.layout import layout
 from minirun.learn.places import PACKAGE
-from minirun.linux import trial
+from minirun.linux import procfs, trial
+from minirun.linux.capability import Capability, capget
+from minirun.vm.kernel import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,16 +55,15 @@ def _opens(device: str) -> bool:
     return True
 
 
-def _capability(bit: int) -> bool:
-    with open("/proc/self/status") as file:
-        return any(line.startswith("CapEff:") and int(line.split()[1], 16) >> bit & 1 for line in file)
+def _capability(one: Capability) -> bool:
+    return bool(capget()[0] >> one & 1)
 
 
 def _unfiltered() -> bool:
     """Whether we may read another's seccomp filter: PTRACE_SECCOMP_GET_FILTER of ptrace(2)."""
-    with open("/proc/self/status") as file:
-        filtered = "Seccomp:\t2" in file.read()
-    return not filtered and _capability(21) and os.path.exists("/proc/sys/kernel/ns_last_pid")
+    filtered = procfs.status().get("Seccomp") == "2"
+    restores = os.path.exists("/proc/sys/kernel/ns_last_pid")  # the kernel has it for checkpoints
+    return restores and not filtered and _capability(Capability.SYS_ADMIN)
 
 
 def _controller(name: str, *versions: int) -> Callable[[], bool]:
@@ -87,9 +89,10 @@ def _setting(name: str) -> str:
 
 def _guest_kernel() -> bool:
     """Whether `minirun vm run` has what it needs: QEMU, and a kernel that was fetched, or is the host's."""
-    places = (PACKAGE.parent / "build" / "bed" / "kernels", Path("/var/lib/minirun/kernels"))
+    root = os.environ.get("MINIRUN_ROOT") or "/var/lib/minirun"
+    places = (PACKAGE.parent / "build" / "bed" / "kernels", Path(root, "kernels"))
     fetched = any(any(place.glob("[0-9]*")) for place in places)
-    return bool(shutil.which("qemu-system-x86_64")) and (fetched or any(Path("/boot").glob("vmlinuz-*")))
+    return bool(shutil.which("qemu-system-x86_64")) and (fetched or any(map(glob.glob, HOST)))
 
 
 _PROBES: dict[str, Callable[[], bool]] = {
@@ -116,5 +119,5 @@ _PROBES: dict[str, Callable[[], bool]] = {
     "apparmor": lambda: os.path.exists("/sys/kernel/security/apparmor"),
     "guest-kernel": _guest_kernel,
     "kvm": lambda: _opens("/dev/kvm"),
-    "CAP_SYS_RESOURCE": lambda: _capability(24),
+    "CAP_SYS_RESOURCE": lambda: _capability(Capability.SYS_RESOURCE),
 }

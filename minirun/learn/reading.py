@@ -21,13 +21,13 @@ _SOLUTION = re.compile(r"^.*\]\(exercises/[^)]*solution\.[a-z]+\).*$\n*", re.MUL
 
 def for_terminal(chapter: Chapter) -> str:
     """The chapter as Markdown without what a terminal cannot fold away or draw."""
-    text = assembled(chapter)
+    text = _assembled(chapter)
     for hidden in (_DETAILS, _COMMENT, _SOLUTION):
         text = hidden.sub("", text)
     return text
 
 
-def assembled(chapter: Chapter) -> str:
+def _assembled(chapter: Chapter) -> str:
     """README.md, as it was made by `make tutorials`; put together now where it is missing."""
     file = chapter.directory / "README.md"
     return file.read_text() if file.exists() else assemble(chapter)

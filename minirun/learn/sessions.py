@@ -142,8 +142,9 @@ def main(argv: Sequence[str]) -> int:
         for name in chapter.sessions:
             session = read(chapter.session(name))
             happened = room.play(session)
+            if wanted is None:
+                print(f"== {name}")
             if wanted in (None, name):
-                print(f"== {name}" if wanted is None else "", end="\n" if wanted is None else "")
                 print(written(happened), end="", flush=True)
             if name == wanted:
                 break

@@ -41,7 +41,8 @@ def read(path: str) -> str:
         parts = []
         while part := os.read(fd, 65536):
             parts.append(part)
-        return b"".join(parts).decode()
+        # A process names itself as it likes: prctl(2), PR_SET_NAME.
+        return b"".join(parts).decode(errors="replace")
     finally:
         os.close(fd)
 

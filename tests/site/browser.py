@@ -7,7 +7,6 @@ https://chromedevtools.github.io/devtools-protocol/
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import select
@@ -115,11 +114,6 @@ class Browser:
         """How many diagrams are drawn; the theme puts each in a shadow root, where scripts do not see it."""
         document = self.call("DOM.getDocument", depth=-1, pierce=True)["root"]
         return sum(1 for one in _below(document) for root in one.get("shadowRoots", ()) if _has_picture(root))
-
-    def picture(self, file: Path, full: bool = False) -> None:
-        """A screenshot, of the window or of the whole page."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=full)
-        file.write_bytes(base64.b64decode(shot["data"]))
 
     def call(self, method: str, **words: Any) -> Any:
         """The answer to a command of the protocol."""

@@ -38,7 +38,8 @@ def rung(name, flags):
 def look(flags):
     """Lets a process say who and where it is, and looks at it from here."""
     (read, write), (wait, go) = os.pipe(), os.pipe()
-    middle = fork_with(flags, lambda: (os.write(write, told().encode()), os.read(wait, 1)))
+    # It lets go of its own copy of `go`: if we end too early, it reads the end of file, and ends as well.
+    middle = fork_with(flags, lambda: (os.close(go), os.write(write, told().encode()), os.read(wait, 1)))
     inside = os.read(read, 100).decode()
     pid = int(open(f"/proc/{middle}/task/{middle}/children").read())
     kinds = [kind for kind in os.listdir("/proc/self/ns") if not kind.endswith("_for_children")]
@@ -69,6 +70,7 @@ def fork_with(flags, function):
         if (pid := os.fork()) == 0:
             function()
             os._exit(0)
+        os.closerange(3, 256)  # the pipes are for the other two
         os.waitpid(pid, 0)
         os._exit(0)
     return middle

@@ -34,7 +34,7 @@ def run(layers, *command):
     """Two processes now: this one stays on the host and waits, its child becomes the program."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until there is somebody to end
     # [top]
-    top = tempfile.mkdtemp(prefix="minirun-learn-")
+    top = tempfile.mkdtemp(prefix=f"minirun-learn-{os.getpid()}-")
     undo.callback(shutil.rmtree, top)
     # [/top]
     # A process keeps its PID for life: this namespace is for children to come, the first is PID 1.

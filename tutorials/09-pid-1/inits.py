@@ -104,7 +104,7 @@ def field(path, name):
 def until(holds, seconds=5.0):
     end = time.monotonic() + seconds
     while not (found := holds()) and time.monotonic() < end:
-        time.sleep(0.002)
+        time.sleep(0.002)  # what it waits for happens in processes of others
     return found
 
 

@@ -43,8 +43,13 @@ def command(
     read-only to it.
     """
     from minirun.cli.learn.chosen import chapter_of, exercise_of
+    from minirun.errors import UsageError
     from minirun.learn import learner
 
+    if name and every:
+        raise UsageError(
+            f"{name} and --all", "that is one exercise, and all of them", "leave one of them out"
+        )
     progress = learner.load()
     if impl and number is None and not progress.chapter:
         number = _last_with_runtime()

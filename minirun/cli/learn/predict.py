@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from minirun.cli.settings import Settings
-    from minirun.learn.chapter import Chapter
+    from minirun.learn.chapter import Chapter, Prediction
 
 
 @click.command()
@@ -24,35 +24,32 @@ def command(settings: Settings, chapter: int | None, answer: int | None) -> int:
     Its session is run in a folder of its own, and taken away again. Where this
     machine lacks something, the recorded one is shown.
     """
+    from minirun.cli.learn import shown
     from minirun.cli.learn.chosen import chapter_of
     from minirun.errors import UsageError
     from minirun.learn import learner
-    from minirun.values import replace
 
-    progress = learner.load()
-    found = chapter_of(progress, chapter)
+    found = chapter_of(learner.load(), chapter)
     prediction = found.prediction
     if not prediction:
         raise UsageError(f"chapter {found.number} asks no question", "", "")
-    if answer is None or answer > len(prediction.choices):
-        answer = _ask(found)
-    learner.save(replace(progress, predicted={**progress.predicted, str(found.number): answer - 1}))
+    if answer is None:
+        answer = _ask(prediction)
+    many = len(prediction.choices)
+    if answer > many:
+        raise UsageError(f"there is no choice {answer}", f"the question has {many}", f"--answer 1 to {many}")
     if prediction.session:
         _show_session(settings, found, prediction.session)
     right = answer - 1 == prediction.answer
-    from minirun.cli.learn import shown
-
     print("You were right." if right else f"It is {prediction.answer + 1}, not {answer}.")
     shown.markdown(prediction.because)
     return 0
 
 
-def _ask(chapter: Chapter) -> int:
+def _ask(prediction: Prediction) -> int:
     from minirun.cli.learn import shown
     from minirun.errors import UsageError
 
-    prediction = chapter.prediction
-    assert prediction
     choices = "".join(f"\n{number}. {choice}" for number, choice in enumerate(prediction.choices, 1))
     shown.markdown(f"{prediction.question}\n{choices}")
     if not sys.stdin.isatty():

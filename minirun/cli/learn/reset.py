@@ -23,8 +23,8 @@ def command(settings: Settings, chapter: int | None, force: bool) -> int:
     """Take away all that the tutorial made on this machine, or what chapter N did.
 
     That is the chapters' folders with what you wrote there, your progress, and
-    what experiments left: processes, mounts, cgroups, namespaces, interfaces.
-    Images and containers stay.
+    what experiments left: processes, mounts, cgroups, namespaces, interfaces,
+    and files in /run and /tmp. Images and containers stay.
     """
     from minirun.errors import InvalidInput
     from minirun.learn import folder, learner
@@ -32,7 +32,7 @@ def command(settings: Settings, chapter: int | None, force: bool) -> int:
     try:
         progress = learner.load()
     except InvalidInput:
-        progress = learner.Progress(directory=str(learner.home() / "minirun-learn"))
+        progress = learner.beginner()
     found = folder.ours(progress.directory)
     if chapter is not None:
         found = [place for place in found if int(place.name[:2]) == chapter]
@@ -70,7 +70,13 @@ def _sweep() -> None:
     from minirun.learn import groups, tidying
 
     groups.sweep()
-    for line in (*groups.remove_programs(), *tidying.remove_links(), *tidying.remove_tables()):
+    for line in (
+        *groups.remove_programs(),
+        *tidying.remove_links(),
+        *tidying.remove_tables(),
+        *tidying.remove_machines(),
+        *tidying.remove_directories(),
+    ):
         print(line)
 
 
@@ -91,5 +97,4 @@ def _without(progress: Progress, chapter: int) -> Progress:
         started=tuple(one for one in progress.started if one != chapter),
         passed=tuple(one for one in progress.passed if not one.startswith(prefix)),
         hints={key: many for key, many in progress.hints.items() if not key.startswith(prefix)},
-        predicted={key: choice for key, choice in progress.predicted.items() if key != str(chapter)},
     )

@@ -10,13 +10,11 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from minirun.learn import excerpts
 from minirun.learn.words import own
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_LANGUAGES = {".py": "python", ".c": "c", ".h": "c", ".sh": "bash", ".session": "console", ".nft": "text"}
-_KNOWN = {"yaml", "json", "toml"}
 
 
 def uri(path: str) -> str:
@@ -36,10 +34,8 @@ def page(repository: Path, path: str) -> str:
 
 def _source(file: Path) -> str:
     text = file.read_text()
-    kind = file.suffix.removeprefix(".")
-    language = _LANGUAGES.get(file.suffix, kind if kind in _KNOWN else "text")
     fence = "~" * max(3, 1 + max((len(word) for word in text.split() if set(word) == {"~"}), default=0))
-    return f'{fence}{{ .{language} linenums="1" }}\n{text.rstrip()}\n{fence}'
+    return f'{fence}{{ .{excerpts.language(file.name)} linenums="1" }}\n{text.rstrip()}\n{fence}'
 
 
 def _listing(directory: Path) -> str:
