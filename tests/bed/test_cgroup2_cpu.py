@@ -33,7 +33,7 @@ def test_max_is_kept_over_a_second(make: Callable[..., Container]) -> None:
     container.start(burning)
     until(lambda: container.count("cpu.stat", "nr_throttled") > 0)
     before, begun = container.count("cpu.stat", "usage_usec"), time.monotonic()
-    time.sleep(1)
+    time.sleep(1)  # the time over which it is measured
     used, seconds = container.count("cpu.stat", "usage_usec") - before, time.monotonic() - begun
     assert 0.05 < used / 1e6 / seconds < 0.4
     assert container.count("cpu.stat", "nr_throttled") >= 4
@@ -47,7 +47,7 @@ def test_weights_share_a_busy_cpu(make: Callable[..., Container]) -> None:
         each.start(burning)
     until(lambda: all(cgroups.processes(each.directories) for each in (light, heavy)))
     before = [each.count("cpu.stat", "usage_usec") for each in (light, heavy)]
-    time.sleep(1.5)
+    time.sleep(1.5)  # the time over which it is measured
     used = [each.count("cpu.stat", "usage_usec") for each in (light, heavy)]
     few, many = (after - start for after, start in zip(used, before, strict=True))
     assert 2 < many / few < 4.5, (few, many)

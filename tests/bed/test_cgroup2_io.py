@@ -95,7 +95,7 @@ def test_weights_share_a_busy_disk(make: Callable[..., Container], bfq: None) ->
         each.start(transferring(1 << 20, 64 << 10, write=True))
     until(lambda: all(operations(each) > 0 for each in (light, heavy)))
     before = [operations(each) for each in (light, heavy)]
-    time.sleep(2)
+    time.sleep(2)  # the time over which it is measured
     few, many = (operations(each) - start for each, start in zip((light, heavy), before, strict=True))
     assert many / few > 1.5, (few, many)
 

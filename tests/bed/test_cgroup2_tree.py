@@ -125,7 +125,7 @@ def test_below_processes_the_kernel_says_busy() -> None:
     with pytest.raises(OSError) as refusal:
         cgroup.write(f"{place}/cgroup.subtree_control", "+memory")
     assert refusal.value.errno == errno.EBUSY
-    assert "no internal processes" in refusal.value.remedy  # type: ignore[attr-defined]  # set there
+    assert "no internal processes" in refusal.value.remedy
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     cgroups.remove([str(place)])

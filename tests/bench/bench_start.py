@@ -43,7 +43,7 @@ def command_line(contestants: dict[str, Any]) -> list[Row]:
     found = []
     for words in (("--help",), ("version",), ("ps",)):
         acts: dict[str, Callable[[], float]] = {
-            "minirun": lambda words=words: spend(minirun(*words)),  # type: ignore[misc]  # mypy sees no default
+            "minirun": lambda words=words: spend(minirun(*words)),
             "`python -c pass`": lambda: spend([sys.executable, "-c", "pass"]),
         }
         found.append(compare(f"`{' '.join(words)}`", in_turns(acts, 20)))

@@ -189,7 +189,7 @@ def unpack(archive: Path, rootfs: Path) -> None:
         def blob(digest: str) -> Any:
             return tar.extractfile("blobs/" + digest.replace(":", "/"))
 
-        index = json.load(tar.extractfile("index.json"))  # type: ignore[arg-type]  # it is a file
+        index = json.load(tar.extractfile("index.json"))
         manifest = json.load(blob(index["manifests"][0]["digest"]))
         for layer in manifest["layers"]:
             with tarfile.open(fileobj=blob(layer["digest"])) as inner:

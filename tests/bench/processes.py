@@ -23,7 +23,7 @@ def rest(place: Path) -> None:
     while busy := [pid for pid in _pids() if word in _words(pid)]:
         if time.monotonic() > begun + PATIENCE:
             raise RuntimeError(f"processes {busy} still work on {place}")
-        time.sleep(0.01)
+        time.sleep(0.01)  # they are no children of ours
 
 
 def keepers(id: str) -> list[int]:

@@ -134,7 +134,7 @@ def kernel_files(release: str = RELEASE, **image: str) -> dict[str, bytes | tarf
     """What a package of Debian's with a kernel holds; ``image`` as ``bzimage`` takes it."""
     files: dict[str, bytes | tarfile.TarInfo] = {
         f"./boot/config-{release}": b"CONFIG_PVH=y\nCONFIG_VIRTIO_PCI=m\n",
-        f"./boot/vmlinuz-{release}": bzimage(elf(release), release=release, **image),  # type: ignore[arg-type]
+        f"./boot/vmlinuz-{release}": bzimage(elf(release), release=release, **image),
     }
     modules = f"./lib/modules/{release}"
     for path, depends in MODULES.items():

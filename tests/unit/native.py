@@ -220,7 +220,7 @@ class Monitor:
     def log(self, name: str = "container.log") -> list[tuple[str, str, str, str]]:
         """The log's records: time, stream, tag, text."""
         lines = (self.data / name).read_bytes().decode().removesuffix("\n").split("\n")
-        return [tuple(line.split(" ", 3)) for line in lines]  # type: ignore[misc]  # four by maxsplit
+        return [tuple(line.split(" ", 3)) for line in lines]
 
     def close(self) -> None:
         """Ends whatever is left, by pid."""

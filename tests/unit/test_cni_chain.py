@@ -22,6 +22,7 @@ from minirun.errors import Conflict, InvalidInput, NotFound, StepFailed, Unsuppo
 from minirun.network import cni
 from minirun.network.cni.attachment import Alone, Turn, find
 from minirun.spec import Port
+from tests.patience import until
 from tests.unit.cni_plugin import Network
 
 THREE: list[dict[str, Any]] = [
@@ -331,9 +332,8 @@ cni.add(cni.load("net", {str(network.directory)!r}), "c1", "/proc/1/ns/net", "et
     environment = {**os.environ, "PYTHONPATH": str(Path(minirun.__path__[0]).parent)}
     child = subprocess.Popen([sys.executable, "-c", program], env=environment)
     try:
-        while "ADD two" not in network.told():
-            assert child.poll() is None
-            time.sleep(0.01)
+        until("the plugin two runs", lambda: "ADD two" in network.told() or child.poll() is not None)
+        assert child.poll() is None
     finally:
         child.kill()
         child.wait()
@@ -503,12 +503,11 @@ def test_a_plan_shows_the_plugins(tmp_path: Path) -> None:
 
 def wait_until_gone(pid: int) -> None:
     """Returns when the process has ended; fails after a while."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def gone() -> bool:
         try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         except OSError:
-            return
-        time.sleep(0.01)
-    pytest.fail(f"process {pid} lives on")
+            return True
+
+    until(f"process {pid} is gone", gone)

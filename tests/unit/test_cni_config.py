@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from minirun.errors import InvalidInput, NotFound, Unsupported
+from minirun.errors import InvalidInput, NotFound, Unsupported, one_line
 from minirun.network import cni
 from minirun.network.cni import result, runtime, versions
 from minirun.network.cni.attachment import check_names
 from minirun.network.cni.config import is_name
-from minirun.network.cni.plugin import check_args, one_line
+from minirun.network.cni.plugin import check_args
 from minirun.spec import Port
 
 LIST: dict[str, Any] = {"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "bridge"}]}

@@ -19,6 +19,9 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *(REPOSITORY / "rootfs-builder").glob(
 #: A file of these names is a drawer, not a noun.
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "tools"}
 
+#: An exception without a reason behind it.
+BARE = re.compile(r"#\s*(noqa(: *[A-Z0-9, ]+)?|type: ignore(\[[a-z, -]+\])?)\s*$")
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -57,12 +60,31 @@ def test_sizes(path: Path) -> None:
             warnings.warn(f"{path.name}: {node.name} is {length} lines (aim at 15, at most 60)", stacklevel=1)
 
 
-@each_module()
-def test_every_exception_to_a_rule_has_its_reason(path: Path) -> None:
-    """What switches the linter off for a line says why, behind the rule's number."""
-    bare = re.compile(r"#\s*noqa(: *[A-Z0-9, ]+)?\s*$")
-    found = [line for line in path.read_text().splitlines() if bare.search(line)]
+@pytest.mark.parametrize("top", ("minirun", "rootfs-builder", "tests", "tutorials"))
+def test_every_exception_to_a_rule_has_its_reason(top: str) -> None:
+    """What switches a checker off for a line says why behind it; so does a sleep, which waits for nothing."""
+    found = []
+    for path in sorted((REPOSITORY / top).rglob("*.py")):
+        text = path.read_text()
+        lines = text.splitlines()
+        bare = [number for number, line in enumerate(lines, 1) if BARE.search(line)]
+        bare += [number for number in sleeps(text) if "#" not in lines[number - 1]]
+        found += [f"{path.relative_to(REPOSITORY)}:{number}: {lines[number - 1].strip()}" for number in bare]
     assert found == []
+
+
+def sleeps(text: str) -> list[int]:
+    """The lines with a call of time.sleep."""
+    if "time.sleep" not in text:
+        return []
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return [call.lineno for call in calls if ast.unparse(call.func) == "time.sleep"]
+
+
+def test_the_tests_ignore_no_type() -> None:
+    """mypy does not read them: there is nothing to ignore."""
+    ignore = re.compile(r"#\s*type: ignore")
+    assert [path.name for path in REPOSITORY.glob("tests/**/*.py") if ignore.search(path.read_text())] == []
 
 
 def test_every_ignore_of_the_linter_has_its_reason() -> None:

@@ -99,9 +99,7 @@ def test_global_headers_without_end() -> None:
     """They would add up in memory."""
     blocks = b""
     for number in range(1100):
-        blocks += tarfile.TarInfo._create_pax_generic_header(  # type: ignore[attr-defined]
-            {f"key{number}": "v"}, tarfile.XGLTYPE, "utf-8"
-        )
+        blocks += tarfile.TarInfo._create_pax_generic_header({f"key{number}": "v"}, tarfile.XGLTYPE, "utf-8")
         blocks += entry("x")[0].tobuf(tarfile.USTAR_FORMAT)
     with pytest.raises(Malformed, match="global headers"):
         names(blocks)

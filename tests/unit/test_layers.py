@@ -97,8 +97,7 @@ def test_only_linux_opens_the_kernels_doors() -> None:
 @pytest.mark.parametrize("module", START_PATH)
 def test_a_start_imports_only_what_it_can_afford(module: str) -> None:
     """No module on the way of `minirun run` brings an import that costs milliseconds."""
-    if not module_file(module):
-        pytest.skip(f"there is no {module} (yet)")
+    assert module_file(module), "START_PATH names a module that is not there"
     program = f"import sys, {module}; print(*sys.modules)"
     # -S: site may import anything before our first line (a .pth file), and hide it so.
     places = [str(PACKAGE.parent), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]

@@ -31,7 +31,7 @@ def make_spec(*asked: Mount, root: Root | None = None, **linux: object) -> Spec:
 
 def shown(steps: object) -> list[str]:
     """The calls of ``steps`` as they are printed."""
-    return [str(call) for step in steps for call in step.calls]  # type: ignore[attr-defined]
+    return [str(call) for step in steps for call in step.calls]
 
 
 # --- the flags ---------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_a_readonly_tmpfs_is_closed_after_its_children() -> None:
         Mount(destination="/t", type="tmpfs", source="tmpfs", options=("ro",)),
         Mount(destination="/t/below", type="tmpfs", source="tmpfs"),
     )
-    flags = [re.search(r"(MS_[A-Z_|]+|, 0,)", text).group() for text in shown(mounts.populate(spec))]  # type: ignore[union-attr]
+    flags = [re.search(r"(MS_[A-Z_|]+|, 0,)", text).group() for text in shown(mounts.populate(spec))]
     assert flags == [", 0,", ", 0,", "MS_RDONLY|MS_REMOUNT|MS_BIND"]
 
 

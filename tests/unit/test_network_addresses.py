@@ -6,7 +6,6 @@ import ipaddress
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from minirun.errors import Conflict, InvalidInput
 from minirun.network import addresses
 from minirun.network.networks import Network, Subnet
+from tests.patience import until
 
 
 def network(*cidrs: str, ip_range: str = "", gateway: str = "") -> Network:
@@ -214,10 +214,9 @@ def test_the_network_is_removed_while_one_waits(tmp_path: Path) -> None:
 
 def _wait_until_it_waits(pid: int) -> None:
     """Until the kernel says that the process is blocked on a lock; proc_locks(5)."""
-    deadline = time.monotonic() + 20
-    while not any(
-        line.split()[1] == "->" and str(pid) in line.split()
-        for line in Path("/proc/locks").read_text().splitlines()
-    ):
-        assert time.monotonic() < deadline, "it does not wait for its turn"
-        time.sleep(0.001)
+
+    def waits() -> bool:
+        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        return any(line[1] == "->" and str(pid) in line for line in lines)
+
+    until("it waits for its turn", waits)

@@ -144,7 +144,7 @@ def test_what_cannot_be(
     tmp_path: Path, options: dict[str, object], kind: type[MinirunError], says: str
 ) -> None:
     with pytest.raises(kind) as caught:
-        networks.create(str(tmp_path), "web", **options)  # type: ignore[arg-type]
+        networks.create(str(tmp_path), "web", **options)
     assert says in str(caught.value)
     assert caught.value.why
     assert caught.value.remedy
@@ -169,7 +169,7 @@ def test_families(
     monkeypatch.setattr(host, "_LOOPBACK", 0)  # it is the one interface that every machine has
     if 6 in versions and not host.has_ipv6():
         pytest.skip("this machine lacks: IPv6")
-    made = networks.create(str(tmp_path), "web", **options)  # type: ignore[arg-type]
+    made = networks.create(str(tmp_path), "web", **options)
     assert [ipaddress.ip_network(subnet.cidr).version for subnet in made.subnets] == versions
 
 

@@ -75,7 +75,7 @@ def test_a_ula_is_local_and_random() -> None:
     assert len(found) == 20
     for net in map(ipaddress.ip_network, found):
         assert net.prefixlen == 64
-        assert net.subnet_of(ipaddress.ip_network("fd00::/8"))  # type: ignore[arg-type]
+        assert net.subnet_of(ipaddress.ip_network("fd00::/8"))
         assert int(net.network_address) >> 64 & 0xFFFF == 0
 
 

@@ -187,8 +187,8 @@ def test_a_capability_that_the_host_lacks_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_calls_print_as_strace_does() -> None:
     assert str(privileges.undumpable().calls[0]) == "prctl(PR_SET_DUMPABLE, 0)"
-    assert credentials.setgroups.show((4, 27)) == "setgroups(2, [4, 27])"  # type: ignore[attr-defined]
-    everything = capability.capset.show(2**41 - 1 - 2, 0, 1 << 5)  # type: ignore[attr-defined]
+    assert credentials.setgroups.show((4, 27)) == "setgroups(2, [4, 27])"
+    everything = capability.capset.show(2**41 - 1 - 2, 0, 1 << 5)
     assert (
         everything == "capset({pid=0}, {effective=ALL-CAP_DAC_OVERRIDE, permitted=0, inheritable=CAP_KILL})"
     )

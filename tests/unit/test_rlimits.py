@@ -19,7 +19,7 @@ from minirun.steps import HOST
 
 def spec(*limits: Rlimit, score: int | None = None, **linux: object) -> Spec:
     process = Process(args=("true",), rlimits=limits, oomScoreAdj=score)
-    return Spec(process=process, linux=LinuxSpec(**linux))  # type: ignore[arg-type]
+    return Spec(process=process, linux=LinuxSpec(**linux))
 
 
 def test_numbers_are_the_headers() -> None:

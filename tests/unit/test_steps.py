@@ -105,7 +105,7 @@ def test_a_refused_call_says_which_step_why_and_what_to_do(kernel: Kernel) -> No
 
 def test_what_the_call_says_itself_comes_first(kernel: Kernel) -> None:
     error = OSError(errno.EPERM, "no")
-    error.remedy = "do this"  # type: ignore[attr-defined]
+    error.remedy = "do this"
     kernel.refuse["write"] = error
     with pytest.raises(StepFailed) as caught:
         Walk(plan_of(kernel), HOST).run()

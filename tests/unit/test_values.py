@@ -54,9 +54,9 @@ def test_wrong_fields(given: dict[str, Any], message: str) -> None:
 
 def test_frozen() -> None:
     with pytest.raises(AttributeError, match="frozen"):
-        Point(x=1).x = 2  # type: ignore[misc]
+        Point(x=1).x = 2
     with pytest.raises(AttributeError):
-        Point(x=1).y = 2  # type: ignore[misc]
+        Point(x=1).y = 2
 
 
 def test_plain_leaves_defaults_out_and_revive_comes_back() -> None:

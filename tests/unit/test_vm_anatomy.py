@@ -117,7 +117,7 @@ def kvm_run(**words: Any) -> bytearray:
 )
 def test_ports(direction: int, port: int, count: int, answer: bytes, says: str) -> None:
     memory = kvm_run(kind="IO", fields=(direction, 1, port, count, 4096), data=b"abc")
-    access, address, data, host = anatomy.port(memory)  # type: ignore[arg-type]
+    access, address, data, host = anatomy.port(memory)
     assert (access, address, data) == ("out" if direction else "in", port, answer)
     assert says in host
     assert memory[4096 : 4096 + count] == answer, "what the guest will find"
@@ -126,7 +126,7 @@ def test_ports(direction: int, port: int, count: int, answer: bytes, says: str) 
 @pytest.mark.parametrize(("is_write", "size"), [(0, 1), (0, 8), (1, 4)])
 def test_where_no_memory_is(is_write: int, size: int) -> None:
     memory = kvm_run(kind="MMIO", fields=(0x2000, b"\1\2\3\4\5\6\7\x08", size, is_write))
-    access, address, data, _ = anatomy.no_memory(memory)  # type: ignore[arg-type]
+    access, address, data, _ = anatomy.no_memory(memory)
     assert (access, address) == ("write" if is_write else "read", 0x2000)
     assert data == (b"\1\2\3\4" if is_write else b"\xff" * size)
     left = memory[anatomy.MMIO_DATA : anatomy.MMIO_DATA + 8]
@@ -164,7 +164,7 @@ def test_the_story_has_every_exit_and_every_instruction_once() -> None:
 
 @pytest.mark.parametrize("reason", [anatomy.Reason.SHUTDOWN, anatomy.Reason.INTERNAL_ERROR, 24])
 def test_a_guest_that_did_not_halt(reason: int) -> None:
-    _, _, _, host = anatomy.emulate(reason, b"", memoryview(b""))  # type: ignore[arg-type]
+    _, _, _, host = anatomy.emulate(reason, b"", memoryview(b""))
     name = anatomy.NAMES.get(reason, str(reason))
     last = Exit(number=2, reason=name, access="", address=None, data="", rip=0x100D, host=host)
     run = replace(recorded(""), exits=(recorded("").exits[0], last))
