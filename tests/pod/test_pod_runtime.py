@@ -39,7 +39,7 @@ def test_a_pod_of_another_runtime(pods: Pods, runtime: str) -> None:
     until("it is ready", lambda: made.condition("Ready") == "True" and made.of("other").restartCount == 1)
     assert made.ended("first").exitCode == 0
     assert made.exec("cat", "/shared/file", "/dev/shm/seen", container="other") == "prepared\nseen\n"
-    assert fetch(f"http://{made.address}") == "well"
+    until("it answers", lambda: fetch(f"http://{made.address}") == "well")
     kernel = made.exec("uname", "-r", container="web").strip()
     assert (kernel == "4.4.0") == (runtime == "runsc")  # what gVisor says of itself
     joined = pods.minirun("run", "--rm", "--pod", "foreign", "busybox", "cat", "/dev/shm/seen")
