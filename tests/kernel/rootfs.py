@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -167,3 +168,9 @@ def mountinfo() -> dict[str, dict[str, str]]:
 def with_root(spec: Spec, **changes: Any) -> Spec:
     """``spec`` with another ``root``."""
     return replace(spec, root=replace(spec.root, **changes))
+
+
+def hosts_mountinfo() -> dict[str, dict[str, str]]:
+    """The same for comparing two moments: without what other sessions of tests mount in between."""
+    others = ("/run/netns/", f"{tempfile.gettempdir()}/minirun-tests.")
+    return {point: about for point, about in mountinfo().items() if not point.startswith(others)}

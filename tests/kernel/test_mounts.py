@@ -20,6 +20,7 @@ from tests.kernel.rootfs import (
     failure,
     filesystem,
     host_side,
+    hosts_mountinfo,
     in_child,
     in_user_namespace,
     inside,
@@ -74,7 +75,7 @@ def test_the_default_mounts(tmp_path: Path) -> None:
 
 def test_the_host_sees_nothing_of_it(tmp_path: Path) -> None:
     """The same mounts before, during and after."""
-    before = mountinfo()
+    before = hosts_mountinfo()
     spec = make_spec(tmp_path, NO_CGROUP)
     steps = filesystem(spec)
     with host_side(steps) as walk:
@@ -96,14 +97,14 @@ def test_the_host_sees_nothing_of_it(tmp_path: Path) -> None:
                 os._exit(0)
         os.close(told)  # so that a child that died is an end of file here
         said = os.read(ready, 1)
-        during.append(mountinfo())
+        during.append(hosts_mountinfo())
         os.write(go, b"x")
         os.waitpid(child, 0)
         for end in (ready, wait, go):
             os.close(end)
     assert said == b"x"
     assert during == [before]
-    assert mountinfo() == before
+    assert hosts_mountinfo() == before
 
 
 def test_masks_and_readonly_paths(tmp_path: Path) -> None:
@@ -384,7 +385,7 @@ def test_no_symlink_leads_a_mount_outside(tmp_path: Path, place: str, link: str)
         directory.mkdir()
     (source / "file").touch()
     (layer / place).symlink_to(link.format(outside=outside))
-    before = (mountinfo(), sorted(os.listdir("/")), sorted(os.listdir(tmp_path.parent)))
+    before = (hosts_mountinfo(), sorted(os.listdir("/")), sorted(os.listdir(tmp_path.parent)))
     mounts = [*NO_CGROUP, bind(source / "file", "/etc/hosts"), bind(source, "/data/below")]
     spec = make_spec(tmp_path, mounts, maskedPaths=("/proc/timer_list",), readonlyPaths=("/proc/sys",))
     try:
@@ -394,7 +395,7 @@ def test_no_symlink_leads_a_mount_outside(tmp_path: Path, place: str, link: str)
         # An image may keep itself from starting.
         assert str(error).startswith("cannot ")
     assert os.listdir(outside) == []
-    assert (mountinfo(), sorted(os.listdir("/")), sorted(os.listdir(tmp_path.parent))) == before
+    assert (hosts_mountinfo(), sorted(os.listdir("/")), sorted(os.listdir(tmp_path.parent))) == before
 
 
 @pytest.mark.parametrize("place", ["proc", "sys"])

@@ -13,7 +13,7 @@ from minirun.isolation.mounts.defaults import default_mounts
 from minirun.linux import mount, path
 from minirun.linux.mount import MountFlag
 from minirun.steps import HOST, INIT, Walk
-from tests.kernel.rootfs import host_side, in_child, inside, make_spec, mountinfo, with_root
+from tests.kernel.rootfs import host_side, hosts_mountinfo, in_child, inside, make_spec, mountinfo, with_root
 from tests.needs import needs
 
 pytestmark = [needs("root", "overlay"), pytest.mark.bed]
@@ -65,9 +65,9 @@ def test_the_top_wins_and_writes_go_to_the_upperdir(tmp_path: Path) -> None:
 def test_nothing_is_mounted_on_the_host(tmp_path: Path) -> None:
     """The overlay lives in the container's mount namespace and goes with it."""
     spec = make_spec(tmp_path, PROC)
-    before = mountinfo()
+    before = hosts_mountinfo()
     assert inside(spec, lambda: mountinfo()["/"]["type"]) == "overlay"
-    assert mountinfo() == before
+    assert hosts_mountinfo() == before
 
 
 @pytest.mark.parametrize("name", ["a:b", "a,b", "a\\b", "a b", "a\\:b,c", "ä"])

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import termios
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from minirun.cli import run_line
 from minirun.linux import trial
 from tests.conftest import Minirun
-from tests.lifecycle import strace
+from tests.lifecycle import attempts, strace
 from tests.lifecycle.strace import Seen
 from tests.needs import needs
 
@@ -49,7 +49,15 @@ SETS: dict[str, list[str]] = {
 }
 
 
+@pytest.fixture
+def shared() -> Iterator[None]:
+    """What is told twice, and the same both times, is told with the same groups there."""
+    with attempts.shared_groups():
+        yield
+
+
 @needs("root", "strace", "overlay")
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("flags", SETS.values(), ids=SETS.keys())
 def test_the_trace_is_what_strace_sees(minirun: Minirun, tmp_path: Path, flags: list[str]) -> None:
     if "container:other" in flags:
@@ -203,28 +211,17 @@ def _compare_with_explain(minirun: Minirun, told: str, words: list[str]) -> None
     lines = _lines(told)
     program = lines[-1]["call"].split('"')[1]
     for side in ("host", "init"):
-        planned = _own(
+        planned = [
             (step["number"], step["step"], call["name"], call["call"].replace("<program>", program))
             for step in plan
             if step["side"] == side
             for call in step["calls"]
-        )
-        assert planned == _own(
+        ]
+        assert planned == [
             (line["number"], _open(line["step"], told), line["syscall"], _open(line["call"], told))
             for line in lines
             if line["side"] == side
-        )
-
-
-def _own(calls: Iterable[tuple[int, str, str, str]]) -> list[tuple[int, str, str, str]]:
-    """Without what makes the cgroups that all containers have in common: those come and go with others'.
-
-    The steps are counted without them.
-    """
-    common = re.compile(r'"/sys/fs/cgroup/[^/"]+/minirun(/[a-z._]+)?"')
-    own = [call for call in calls if not common.search(call[3])]
-    count = {number: place for place, number in enumerate(dict.fromkeys(call[0] for call in own), 1)}
-    return [(count[number], *rest) for number, *rest in own]
+        ]
 
 
 def _open(text: str, told: str) -> str:
