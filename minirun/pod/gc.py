@@ -71,14 +71,15 @@ def _look_at(home: PodHome) -> str:
 
 
 def _abandoned(home: PodHome) -> PodLock | None:
-    """The lock of a ruin; None while somebody is at work on it.
+    """The lock of a ruin; None while somebody is at work on it, for longer than a creation takes.
 
-    For a moment after its creator was killed, a newborn child of that still has the lock.
+    For a moment after its creator was killed, a newborn child of that still has the lock,
+    and the supervisor's ear: that somebody listens tells nothing.
     """
     lock = PodLock(home, "supervisor.lock")
     deadline = time.monotonic() + PATIENCE
     while not lock.acquire(wait=False):
-        if supervise.poke(home) or time.monotonic() > deadline or not os.path.isdir(home.runtime):
+        if time.monotonic() > deadline or not os.path.isdir(home.runtime):
             return None
         time.sleep(0.002)  # blocking on the lock would outwait PATIENCE
     return lock

@@ -13,13 +13,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from minirun.container.gc import gc
+from minirun.linux import process
 from minirun.pod import create, remove, state, supervise
+from minirun.pod import gc as pod_gc
 from minirun.pod.locks import PodLock, close_mine
 from minirun.pod.manifest.read import read
 from minirun.pod.supervisor import Supervisor
@@ -304,6 +308,41 @@ def test_gc_leaves_alone_what_is_at_work(pods: Pods) -> None:
         lock.release()
     assert made.phase == "Running"
     assert swept(pods) == [f"removed the pod {new.uid}: its creation or removal was cut off"]
+
+
+def test_gc_waits_for_the_newborn_of_a_killed_creator(pods: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it has run for the first time, a forked child has the creator's lock and its ear."""
+    made = pods.create(pod("well", app()))
+    new = state.Pods(store=pods.store).home("44444444-2222-3333-4444-555555555555")
+    living, dies = os.pipe()
+
+    def creator() -> None:
+        os.close(dies)
+        lock = PodLock(new, "supervisor.lock")
+        lock.acquire(wait=True, make=True)
+        os.mkdir(new.data)
+        new.write_pending(replace(made.home.record(), cgroup=f"/minirun/kubepods/besteffort/pod{new.uid}"))
+        held = os.dup(lock.fd), os.dup(Supervisor(new).socket.fileno())  # what fork's hooks do not know of
+        if os.fork() == 0:
+            os.read(living, 1)
+        os._exit(len(held) - 2)
+
+    def newborn_goes(seconds: float) -> None:
+        nonlocal dies
+        if dies >= 0:
+            os.close(dies)
+            dies = -1
+        time.sleep(seconds)  # what gc does between two looks
+
+    pid = process.fork(creator)
+    os.close(living)
+    assert os.waitpid(pid, 0)[1] == 0
+    monkeypatch.setattr(pod_gc, "time", SimpleNamespace(sleep=newborn_goes, monotonic=time.monotonic))
+    said = pod_gc.sweep(pods.store)
+    if dies >= 0:
+        os.close(dies)
+    assert said == [f"removed the pod {new.uid}: its creation or removal was cut off"]
+    assert made.phase == "Running"
 
 
 @pytest.mark.slow
