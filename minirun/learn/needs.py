@@ -121,3 +121,5 @@ _PROBES: dict[str, Callable[[], bool]] = {
     "kvm": lambda: _opens("/dev/kvm"),
     "CAP_SYS_RESOURCE": lambda: _capability(Capability.SYS_RESOURCE),
 }
+#: The words that stand for something else than a program.
+WORDS = frozenset(_PROBES)

@@ -18,7 +18,7 @@ from minirun.learn.assemble import assemble, assemble_landing
 from minirun.learn.chapter import Chapter
 from minirun.learn.checking import check
 from minirun.learn.classroom import Classroom, differences
-from minirun.learn.needs import missing
+from minirun.learn.needs import WORDS, missing
 from minirun.learn.stores import StoreAt
 from tests.conftest import REPOSITORY
 from tests.learn import mistakes
@@ -39,6 +39,11 @@ MISTAKES = [
     for path in sorted(directory.glob(f"exercises/*/{mistakes.FILE}"))
     for name in mistakes.names(path.parent)
 ]
+SESSIONS = [(directory, name) for directory in DIRECTORIES for name in chapters.read(directory).sessions]
+#: The programs that sessions ask for; what else they need has a word in minirun/learn/needs.py.
+PROGRAMS = frozenset(
+    "apparmor_parser bridge cc ip ipcmk nft nsenter pgrep ps runc runsc setpriv strace tini unshare".split()
+)
 each_chapter = pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda path: path.name)
 each_exercise = pytest.mark.parametrize(
     ("directory", "name"), EXERCISES, ids=[f"{directory.name}-{name}" for directory, name in EXERCISES]
@@ -140,6 +145,17 @@ def test_sessions_happen_as_written(directory: Path, chapters_store: StoreAt, te
     assert not wrong, "\n".join(["a session is not as written (- expected, + came):", *wrong])
     if len(skipped) == len(chapter.sessions):
         pytest.skip(f"this machine lacks: {', '.join(skipped)}")
+
+
+@pytest.mark.parametrize(
+    ("directory", "name"), SESSIONS, ids=[f"{directory.name}-{name}" for directory, name in SESSIONS]
+)
+def test_a_session_has_what_it_needs(directory: Path, name: str) -> None:
+    """What a session lacks here is counted, and has a name; a word that nobody knows would always lack."""
+    needs = sessions.read(chapters.read(directory).session(name)).needs
+    assert not [word for word in needs if word not in WORDS and word not in PROGRAMS]
+    if lacking := missing(needs):
+        pytest.skip(f"this machine lacks: {', '.join(lacking)}")
 
 
 @each_exercise

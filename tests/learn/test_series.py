@@ -20,7 +20,13 @@ from tests.leaks import wait_for
 from tests.needs import missing, needs
 
 TUTORIALS = REPOSITORY / "tutorials"
-NEEDS = {"05": ["memory", "pids"], "06": ["overlay"], "07": ["seccomp"], "08": ["ip", "nft", "nsenter"]}
+NEEDS = {
+    "05": ["memory", "pids"],
+    "06": ["overlay"],
+    "07": ["seccomp"],
+    "08": ["ip", "nft", "nsenter"],
+    "16": ["userns"],
+}
 RUNTIMES = [
     pytest.param(TUTORIALS / name / "runtime.py", id=name, marks=needs("root", *NEEDS.get(name[:2], [])))
     for name in (
@@ -32,6 +38,7 @@ RUNTIMES = [
         "08-network",
         "09-pid-1",
         "10-runtime",
+        "16-what-was-not-told",
     )
 ]
 LIMITS = {"05-cgroups": ["--memory", "64M", "--pids", "20"]}
