@@ -161,7 +161,6 @@ def _host_steps(spec: Spec, where: Layout, flags: CloneFlag) -> Iterator[Step]:
         yield Step(
             "return to the host's PID namespace", back, why="only the child was to live there", side=HOST
         )
-    yield from rlimits.oom_score_adj(spec)
 
 
 def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> Iterator[Step]:
@@ -170,6 +169,8 @@ def _guest_steps(spec: Spec, where: Layout, filters: str, flags: CloneFlag) -> I
         Call(credentials.set_name, "minirun:[init]"),
         why="until it becomes the program",
     )
+    # Not by the host side, which does not wait for the program, nor the program for it.
+    yield from rlimits.oom_score_adj(spec, INIT)
     yield privileges.undumpable()  # the container's processes see us from the first moment
     yield Step(
         "lead a session",

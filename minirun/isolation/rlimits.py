@@ -33,8 +33,8 @@ def steps(spec: Spec) -> Iterator[Step]:
         )
 
 
-def oom_score_adj(spec: Spec) -> Iterator[Step]:
-    """Host side, once init lives: how much the OOM killer likes this container."""
+def oom_score_adj(spec: Spec, side: str = HOST) -> Iterator[Step]:
+    """How much the OOM killer likes this program; the host side says so of init, a guest of itself."""
     score = spec.process.oomScoreAdj
     if score is None:
         return
@@ -45,9 +45,11 @@ def oom_score_adj(spec: Spec) -> Iterator[Step]:
     yield Step(
         f"set the OOM score adjustment to {score}",
         # From the host: init may be somebody else in its user namespace by now.
-        Call(procfs.write, Ref(name="init", form="/proc/{}/oom_score_adj"), str(score)),
+        Call(procfs.write, Ref(name="init", form="/proc/{}/oom_score_adj"), str(score))
+        if side == HOST
+        else Call(procfs.write, "/proc/self/oom_score_adj", str(score)),
         why="when memory runs out, the kernel kills the process with the highest score",
-        side=HOST,
+        side=side,
         chapter="07",
     )
 

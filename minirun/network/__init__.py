@@ -13,6 +13,7 @@ the world to it and back. In reading order:
     attach.py      the cable: the steps of a container's start
     table.py       the one nftables table: NAT, published ports, walls between networks
     ports.py       what -p means, and who has which port
+    ruleset.py     what all tables of the machine hold, whoever made them
     forwarding.py  whose other rules are in a packet's way
     names.py       /etc/hosts and /etc/resolv.conf
     cni/           the same by plugins of others

@@ -16,6 +16,7 @@ import subprocess
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+from minirun.network import ruleset
 from minirun.values import Value
 
 if TYPE_CHECKING:
@@ -153,10 +154,8 @@ def _inside(subnets: Sequence[str], words: Sequence[Any], protocol: str) -> bool
 
 
 def read() -> list[Chain]:
-    """Every chain of the kernel's. Raises OSError, CalledProcessError where a program cannot tell."""
-    import json
-
-    chains = _chains(json.loads(_said("nft", "-j", "list", "ruleset")))
+    """Every chain of the kernel's. Raises as ``ruleset.read`` where a program cannot tell."""
+    chains = _chains(ruleset.read()[0])
     for version, family in (("", "ip"), ("6", "ip6")):
         try:
             with open(_LEGACY.format(version)) as file:
@@ -173,9 +172,9 @@ def _said(*words: str) -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
-def _chains(ruleset: Mapping[str, Any]) -> list[Chain]:
+def _chains(found: Mapping[str, Any]) -> list[Chain]:
     rules: dict[tuple[str, str, str], list[Any]] = {}
-    for one in (entry["rule"] for entry in ruleset["nftables"] if "rule" in entry):
+    for one in (entry["rule"] for entry in found["nftables"] if "rule" in entry):
         rules.setdefault((one["family"], one["table"], one["chain"]), []).append(one["expr"])
     return [
         Chain(
@@ -186,7 +185,7 @@ def _chains(ruleset: Mapping[str, Any]) -> list[Chain]:
             policy=one.get("policy", "accept"),
             rules=tuple(rules.get((one["family"], one["table"], one["name"]), ())),
         )
-        for one in (entry["chain"] for entry in ruleset["nftables"] if "chain" in entry)
+        for one in (entry["chain"] for entry in found["nftables"] if "chain" in entry)
     ]
 
 

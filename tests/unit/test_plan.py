@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from minirun.container import create
+from minirun.container import create, execute
 from minirun.container.options import Options
 from minirun.container.plan import plan
 from minirun.container.specify import Lent, spec_of
 from minirun.image.config import ImageConfig
 from minirun.isolation.cgroups.layout import Layout
 from minirun.linux import cgroup, process, trial
+from minirun.linux.namespace import CloneFlag
+from minirun.spec import Linux, Process, Spec
 from minirun.steps import HOST, INIT, Call, Step, Walk
 from minirun.values import replace
 
@@ -204,3 +206,14 @@ def test_a_walk_that_lost_its_parent_group_begins_anew(tmp_path: Path) -> None:
 
     assert trial.in_child(walk) is False
     assert (tmp_path / "shared" / "own").is_dir()
+
+
+def test_a_guest_has_its_oom_score_before_it_is_the_program(tmp_path: Path) -> None:
+    """The host side does not wait for the program, nor the program for it: so it sees to that itself."""
+    spec = Spec(process=Process(args=("true",), oomScoreAdj=321), linux=Linux(cgroupsPath="/minirun/x"))
+    steps = execute.exec_plan(spec, Layout(), str(tmp_path), CloneFlag(0))
+    shown = [str(call) for step in steps if step.side == INIT for call in step.calls]
+    (at,) = [number for number, call in enumerate(shown) if "oom_score_adj" in call]
+    assert '"/proc/self/oom_score_adj", "321"' in shown[at]
+    assert any(call.startswith("execve(") for call in shown[at:])
+    assert not any("oom_score_adj" in str(call) for step in steps if step.side == HOST for call in step.calls)

@@ -6,6 +6,7 @@ import shutil
 import struct
 
 from minirun.container.doctor.finding import Finding, is_root, ok, takes_root, warn
+from minirun.errors import MinirunError
 from minirun.linux.namespace import CloneFlag, unshare
 from minirun.linux.trial import TrialFailed, in_child
 from minirun.values import TYPE_CHECKING
@@ -62,13 +63,13 @@ def forwarding(root: str, state: str) -> Iterator[Finding]:
     if not is_root():
         yield takes_root("forwarding")
         return
-    from subprocess import CalledProcessError
+    from subprocess import SubprocessError
 
     from minirun.network import forwarding as rules
 
     try:
         chains = rules.read()
-    except (OSError, CalledProcessError) as error:
+    except (OSError, SubprocessError, MinirunError) as error:
         said = getattr(error, "stderr", "") or str(error)
         fix = "apt install nftables (and iptables, if something uses iptables-legacy)"
         yield warn("forwarding", f"others' rules cannot be read: {' '.join(said.split())}", fix)

@@ -11,24 +11,22 @@ its number. See rtnetlink(7), setns(2); read ``build.py`` next.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import resource
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from minirun.errors import reason
+from minirun.errors import MinirunError, reason
 from minirun.linux import trial
 from minirun.linux.namespace import CloneFlag, join_process, open_namespace
+from minirun.network import ruleset
 from minirun.network.map.model import Found, Link, Place, Route, Tables
 from minirun.values import plain, revive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Patience with the program nft, in seconds.
-PATIENCE = 10
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _RT_TABLE_MAIN, _RTN_UNICAST, _RTPROT_KERNEL = 254, 1, 2
 
@@ -170,23 +168,23 @@ def _firewall() -> tuple[dict[str, Any], str]:
     """The ruleset of the namespace that the child is in, and why there is none."""
     if not shutil.which("nft"):
         return {}, "NAT and published ports are not known: there is no program nft (package nftables)"
-    said, problem = _run("nft", "-j", "list", "ruleset")
-    if problem:
-        return {}, f"NAT and published ports are not known: {problem}"
-    ruleset: dict[str, Any] = json.loads(said)
+    try:
+        rules, said = ruleset.read()
+    except (OSError, subprocess.SubprocessError, MinirunError) as error:
+        why = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[0]
+        return {}, f"NAT and published ports are not known: {why}"
     # What iptables wrote is opaque to nft: "xt target DNAT", without its address.
     for family, program in (("ip", "iptables-nft-save"), ("ip6", "ip6tables-nft-save")):
         if '"type": "target"' in said and shutil.which(program):
-            ruleset.setdefault("iptables", {})[family] = _run(program, "-t", "nat")[0]
-    return ruleset, ""
+            rules.setdefault("iptables", {})[family] = _saved(program)
+    return rules, ""
 
 
-def _run(*words: str) -> tuple[str, str]:
-    """What a program printed, and why it did not."""
+def _saved(program: str) -> str:
+    """What iptables' own program prints of its rules; nothing if it cannot."""
+    words = (program, "-t", "nat")
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return "", f"{' '.join(words)}: {error}"
-    if done.returncode:
-        return "", f"{' '.join(words)}: {(done.stderr.strip() or 'it failed').splitlines()[0]}"
-    return done.stdout, ""
+        done = subprocess.run(words, capture_output=True, text=True, timeout=ruleset.PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
