@@ -112,9 +112,14 @@ def reason(error: OSError) -> str:
     return f"{name} ({text}){place}"
 
 
+def printable(text: str) -> str:
+    """A line that a stranger wrote, without what would command the terminal that it is shown on."""
+    return "".join(sign if sign.isprintable() else " " if sign == "\t" else "?" for sign in text)
+
+
 def one_line(text: str) -> str:
-    """A stranger's text so that it fits into a line of an error and cannot steer a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))[:2000]
+    """A stranger's text so that it fits into a line of an error."""
+    return printable(" ".join(text.split()))[:2000]
 
 
 def hint(error: OSError) -> str:

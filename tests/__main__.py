@@ -29,8 +29,8 @@ from minirun.values import Value
 HERE = Path(__file__).resolve().parent
 #: What is long comes first, so that what is short fills the gaps at the end.
 LONGEST = ("learn", "pod", "lifecycle", "vm", "image", "network", "unit", "kernel", "compare")
-#: tests/bench is measured alone on the machine, tests/site is `make test-docs`.
-OTHERS = ("bench", "site")
+#: tests/bed is `make test-vm`, tests/site `make test-docs`, and tests/bench is measured alone on the machine.
+OTHERS = ("bed", "bench", "site")
 #: pytest's exit codes: there was nothing to run; some failed.
 NO_TESTS, FAILED = 5, 1
 #: More failures in a directory than this are no accident.

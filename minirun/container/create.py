@@ -169,7 +169,7 @@ def _walk_host_side(launch: Launch, walk: Walk) -> bool:
         try:
             return _walk_once(walk)
         except StepFailed as error:
-            if not _lost_a_parent(walk.done[-1], error.__cause__):
+            if not _lost_a_parent(walk.done[-1], error):
                 raise
             walk.undo()
             walk.plan = launch.replan()
@@ -185,9 +185,11 @@ def _walk_once(walk: Walk) -> bool:
     return False
 
 
-def _lost_a_parent(step: Step, cause: BaseException | None) -> bool:
+def _lost_a_parent(step: Step, error: StepFailed) -> bool:
+    from minirun.isolation import cgroups  # rarely needed
+
     makes = any(call.function in (cgroup.mkdir, cgroup.mkdir_parent, cgroup.write) for call in step.calls)
-    return makes and isinstance(cause, OSError) and cgroup.is_gone(cause)
+    return makes and cgroups.lost(error)
 
 
 def _take_back(

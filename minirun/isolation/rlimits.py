@@ -42,12 +42,11 @@ def oom_score_adj(spec: Spec, side: str = HOST) -> Iterator[Step]:
         raise InvalidInput(
             f"oom_score_adj {score} is out of range", "it goes from -1000 (never) to 1000 (first)"
         )
+    # Not by init itself, which may be somebody else in its user namespace by now.
+    place = Ref(name="init", form="/proc/{}/oom_score_adj") if side == HOST else "/proc/self/oom_score_adj"
     yield Step(
         f"set the OOM score adjustment to {score}",
-        # From the host: init may be somebody else in its user namespace by now.
-        Call(procfs.write, Ref(name="init", form="/proc/{}/oom_score_adj"), str(score))
-        if side == HOST
-        else Call(procfs.write, "/proc/self/oom_score_adj", str(score)),
+        Call(procfs.write, place, str(score)),
         why="when memory runs out, the kernel kills the process with the highest score",
         side=side,
         chapter="07",

@@ -35,7 +35,7 @@ static void tell(const char *bytes, size_t length)
 			bytes += sent;
 			length -= sent;
 		} else if (poll(&port, 1, 1000) > 0 && port.revents & POLLHUP && patience-- > 0) {
-			usleep(1000);
+			usleep(1000); /* poll(2) would say POLLHUP at once, again and again */
 		} else if (!port.revents || port.revents & (POLLHUP | POLLERR)) {
 			somebody_asks = 0;
 		}

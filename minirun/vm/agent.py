@@ -20,9 +20,8 @@ import re
 import socket
 import time
 
-from minirun.errors import Conflict, MinirunError
+from minirun.errors import Conflict, MinirunError, printable
 from minirun.values import TYPE_CHECKING, Value
-from minirun.vm.failures import printable
 
 if TYPE_CHECKING:
     from minirun.vm.home import Home

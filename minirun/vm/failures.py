@@ -11,7 +11,7 @@ import os
 import re
 import signal
 
-from minirun.errors import MinirunError, NotExecutable, ProgramNotFound, StepFailed
+from minirun.errors import MinirunError, NotExecutable, ProgramNotFound, StepFailed, printable
 
 
 class DidNotComeUp(MinirunError):
@@ -90,11 +90,6 @@ def nonsense(said: str) -> MinirunError:
         f"it sent {said}: not minirun's own first process, or a hostile guest",
         "the machine was ended; if it was not meant to happen, report this",
     )
-
-
-def printable(text: str) -> str:
-    """What a guest said, a line of it, without what would command the terminal that it is shown on."""
-    return "".join(sign if sign.isprintable() else " " if sign == "\t" else "?" for sign in text)
 
 
 def of_operation(told: str) -> MinirunError:

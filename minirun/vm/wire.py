@@ -15,7 +15,7 @@ import select
 import struct
 import time
 
-from minirun.errors import MinirunError
+from minirun.errors import MinirunError, printable
 from minirun.values import TYPE_CHECKING
 from minirun.vm import failures
 
@@ -135,7 +135,7 @@ class Guest:
             del self._read[: _HEAD.size + length]
             if kind == MILESTONE:
                 uptime, _, name = payload.decode(errors="replace").partition(" ")
-                self.milestone(failures.printable(name), number(uptime))
+                self.milestone(printable(name), number(uptime))
             yield kind, payload
 
     def read_console(self) -> bool:
@@ -162,7 +162,7 @@ class Guest:
         """The console's last ``lines``, or all that is kept of it, without our own milestones."""
         text = self._console.decode(errors="replace").replace("\r", "")
         said = [line for line in text.split("\n") if line.strip() and "minirun: milestone" not in line]
-        return "\n".join(map(failures.printable, said[-lines:]))
+        return "\n".join(map(printable, said[-lines:]))
 
     def died(self) -> MinirunError:
         """The error for a machine that ended before its program did, from its last words."""

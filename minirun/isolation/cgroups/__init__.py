@@ -158,11 +158,15 @@ def _group(made: Group, resources: Resources, layout: Layout) -> Iterator[Step]:
 def __getattr__(name: str) -> Any:
     """What a start has no use for is imported on its first use (PEP 562)."""
     if name in ("freeze", "frozen", "kill", "processes", "remove", "remove_parents", "thaw"):
-        from minirun.isolation.cgroups import members as module
-    elif name in ("Usage", "limits", "usage", "usage_of"):
-        from minirun.isolation.cgroups import accounting as module  # type: ignore[no-redef]  # one of them
-    elif name in ("lost", "make"):
-        from minirun.isolation.cgroups import making as module  # type: ignore[no-redef]  # one of them
-    else:
-        raise AttributeError(f"{__name__} has no {name}")
-    return getattr(module, name)
+        from minirun.isolation.cgroups import members
+
+        return getattr(members, name)
+    if name in ("Usage", "limits", "usage", "usage_of"):
+        from minirun.isolation.cgroups import accounting
+
+        return getattr(accounting, name)
+    if name in ("lost", "make"):
+        from minirun.isolation.cgroups import making
+
+        return getattr(making, name)
+    raise AttributeError(f"{__name__} has no {name}")

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from minirun.errors import MinirunError, reason
+from minirun.errors import MinirunError, one_line, reason
 from minirun.linux import trial
 from minirun.linux.namespace import CloneFlag, join_process, open_namespace
 from minirun.network import ruleset
@@ -171,7 +171,7 @@ def _firewall() -> tuple[dict[str, Any], str]:
     try:
         rules, said = ruleset.read()
     except (OSError, subprocess.SubprocessError, MinirunError) as error:
-        why = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[0]
+        why = one_line(getattr(error, "stderr", None) or "") or str(error)
         return {}, f"NAT and published ports are not known: {why}"
     # What iptables wrote is opaque to nft: "xt target DNAT", without its address.
     for family, program in (("ip", "iptables-nft-save"), ("ip6", "ip6tables-nft-save")):
