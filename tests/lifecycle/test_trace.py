@@ -153,7 +153,8 @@ def test_explain_needs_no_root(minirun: Minirun) -> None:
         text = io.StringIO()
         with contextlib.redirect_stdout(text):
             # Modules may be out of a plain user's reach; who cannot read the store's filter makes one.
-            import_module("minirun.isolation.syscall_filter.compiler")
+            for name in ("compiler", "profile"):
+                import_module(f"minirun.isolation.syscall_filter.{name}")
             code = run_line(words)
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
