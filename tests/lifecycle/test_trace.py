@@ -10,13 +10,14 @@ import re
 import subprocess
 import termios
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from minirun.cli import run_line
+from minirun.isolation.syscall_filter.compiler import compile_profile
+from minirun.isolation.syscall_filter.profile import default
 from minirun.linux import trial
 from tests.conftest import Minirun
 from tests.lifecycle import attempts, strace
@@ -153,8 +154,7 @@ def test_explain_needs_no_root(minirun: Minirun) -> None:
         text = io.StringIO()
         with contextlib.redirect_stdout(text):
             # Modules may be out of a plain user's reach; who cannot read the store's filter makes one.
-            for name in ("compiler", "profile"):
-                import_module(f"minirun.isolation.syscall_filter.{name}")
+            compile_profile(default(()))
             code = run_line(words)
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
